@@ -1,1 +1,10 @@
+//! Users' AI keys: stores, providers, routing and the request pipeline. Knows reqwest, tokio and
+//! serde; never napi or JavaScript.
 #![forbid(unsafe_code)]
+
+pub mod capability;
+pub mod error;
+pub mod http;
+pub mod provider;
+pub mod sse;
+pub mod store;

@@ -1,0 +1,207 @@
+//! What a provider is: URLs, headers and pure functions between our types and its JSON; no I/O.
+//! `builtin` is the one visible list.
+
+mod anthropic;
+mod compatible;
+mod gemini;
+mod openai;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::capability::chat::ChatRequest;
+use crate::capability::fold::ChatFold;
+use crate::capability::verify::VerifyRequest;
+use crate::capability::{Capability, Warning};
+use crate::error::{Code, Error, Result};
+use crate::sse::SseEvent;
+
+/// Every provider that needs no configuration.
+pub fn builtin() -> Vec<Arc<dyn Provider>> {
+    Vec::new()
+}
+
+/// One service that takes a user's key.
+pub trait Provider: Send + Sync {
+    /// `openai`: what users write and what records are bound to.
+    fn id(&self) -> &str;
+
+    /// `OpenAI`: for error messages.
+    fn name(&self) -> &str;
+
+    /// Where its paths begin, without a trailing slash: `https://api.openai.com/v1`.
+    fn base_url(&self) -> &str;
+
+    /// Where the key goes.
+    fn credential(&self) -> CredentialHeader;
+
+    /// Headers that every request needs (`anthropic-version`).
+    fn headers(&self) -> &[(&'static str, &'static str)] {
+        &[]
+    }
+
+    fn verify(&self) -> VerifyRequest;
+
+    /// Whether a key has the shape that this provider gives out: a hint, never a reason to refuse.
+    fn recognizes(&self, key: &str) -> bool;
+
+    /// The model used when neither the caller nor the app names one.
+    fn default_model(&self, capability: Capability) -> Option<&str>;
+
+    /// Reads the provider's answer to a failed request. See [`Failure`].
+    fn failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure;
+
+    /// The response header with the provider's id of the request.
+    fn request_id_header(&self) -> Option<&'static str>;
+
+    fn chat(&self) -> Option<&dyn ChatProvider> {
+        None
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Chat => self.chat().is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// The header that carries the key, and what stands before it (`Bearer `).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialHeader {
+    pub name: &'static str,
+    pub prefix: &'static str,
+}
+
+impl CredentialHeader {
+    pub const BEARER: CredentialHeader = CredentialHeader {
+        name: "authorization",
+        prefix: "Bearer ",
+    };
+}
+
+/// What a failed request means, in our codes. The pipeline adds provider, status and request id,
+/// redacts the message and appends what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub code: Code,
+    /// The provider's own words, if it had any; never a whole body.
+    pub message: Option<String>,
+    pub request_id: Option<String>,
+    pub retryable: bool,
+    /// How long the provider asks to wait, when it says so in the body (headers are read by the
+    /// HTTP layer).
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Failure {
+    /// The meaning of a status when the body says nothing more precise.
+    pub fn from_status(status: StatusCode) -> Self {
+        let code = match status.as_u16() {
+            401 => Code::KeyInvalid,
+            402 => Code::QuotaExceeded,
+            403 => Code::PermissionDenied,
+            408 | 409 | 425 => Code::ProviderUnavailable,
+            429 => Code::ProviderRateLimited,
+            500..=599 => Code::ProviderUnavailable,
+            _ => Code::ProviderError,
+        };
+        Failure {
+            code,
+            message: None,
+            request_id: None,
+            retryable: matches!(code, Code::ProviderUnavailable | Code::ProviderRateLimited),
+            retry_after_ms: None,
+        }
+    }
+
+    /// The same failure with another meaning; quota, permission and the like are not worth a retry.
+    pub fn recoded(mut self, code: Code) -> Self {
+        self.code = code;
+        self.retryable = matches!(code, Code::ProviderUnavailable | Code::ProviderRateLimited);
+        self
+    }
+
+    pub fn with_message(mut self, message: Option<&str>) -> Self {
+        self.message = message.filter(|text| !text.is_empty()).map(str::to_owned);
+        self
+    }
+
+    /// For an error event in the middle of a stream: never retried, since text may be out already.
+    pub fn into_stream_error(self) -> Error {
+        let message = self.message.unwrap_or_else(|| "no reason given".to_owned());
+        Error::new(
+            self.code,
+            format!("The provider ended the stream with an error: {message}"),
+        )
+        .with_request_id(self.request_id.as_deref())
+        .with_retryable(self.retryable)
+        .with_retry_after_ms(self.retry_after_ms)
+    }
+}
+
+/// A request body and where to send it.
+#[derive(Debug)]
+pub struct WireRequest {
+    /// Relative to the base URL, with a leading slash, percent-encoded, with a query if need be.
+    pub path: String,
+    pub body: Vec<u8>,
+    /// Beyond [`Provider::headers`] and `content-type: application/json`.
+    pub headers: Vec<(&'static str, String)>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Chat, as one provider speaks it. `request` is what [`ChatRequest::prepare`] made.
+pub trait ChatProvider: Send + Sync {
+    /// # Errors
+    /// `INVALID_ARGUMENT` when the request can't be expressed at all; what is merely unsupported
+    /// becomes a warning.
+    fn request(&self, request: &ChatRequest, model: &str, stream: bool) -> Result<WireRequest>;
+
+    /// Reads a whole answer.
+    ///
+    /// # Errors
+    /// `BAD_RESPONSE` for what is not the provider's JSON, or the provider's own error inside a 200.
+    fn response(&self, request: &ChatRequest, body: &[u8], fold: &mut ChatFold) -> Result<()>;
+
+    fn stream(&self, request: &ChatRequest) -> Box<dyn ChatStream>;
+}
+
+/// The state of one streamed answer.
+pub trait ChatStream: Send {
+    fn event(&mut self, event: &SseEvent<'_>, fold: &mut ChatFold) -> Result<()>;
+
+    /// The body ended. An error unless the provider's end mark was seen: see [`cut_off`].
+    fn end(&mut self, fold: &mut ChatFold) -> Result<()>;
+}
+
+/// The error of a stream that ended without its provider's end mark.
+pub fn cut_off() -> Error {
+    Error::new(
+        Code::StreamInterrupted,
+        "The stream ended before the provider had finished its answer. What arrived so far is incomplete; send the request again.",
+    )
+}
+
+/// The error of a body that is not the JSON it should be. Says where, never what.
+pub fn not_json(what: &str, error: &serde_json::Error) -> Error {
+    Error::bad_response(format!(
+        "{what} could not be read (line {}, column {}). The provider or a proxy in between sent something unexpected.",
+        error.line(),
+        error.column()
+    ))
+}
+
+/// Merges the caller's `providerOptions` over a body: objects deeply, everything else replaced.
+pub fn merge(body: &mut Map<String, Value>, options: &Map<String, Value>) {
+    for (name, value) in options {
+        match (body.get_mut(name), value) {
+            (Some(Value::Object(ours)), Value::Object(theirs)) => merge(ours, theirs),
+            _ => {
+                body.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+// What `byok-ai` exports, and no logic.
+
+export type * from "./types.js";

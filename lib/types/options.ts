@@ -1,0 +1,103 @@
+// What the constructor and `use` take.
+
+import type { Capability, JsonObject } from "./key.js";
+import type { KeyStore } from "./store.js";
+
+/** Gets a master key from a KMS or a secret manager: 32 bytes, or a text that `masterKey` would take.
+ * The bytes are wiped once they have been read. */
+export type MasterKeyLoader = () => Promise<Uint8Array | string>;
+
+/** 32 random bytes, or 64 hex characters, or base64 / base64url of 32 bytes (`npx byok-ai keygen`),
+ * or a function that gets one. Byte arrays are filled with zeros once they have been read. */
+export type MasterKey = string | Uint8Array | MasterKeyLoader;
+
+export interface MasterKeys {
+  /** Seals new records. */
+  current: MasterKey | undefined;
+  /** Still open records that were sealed earlier. */
+  previous: readonly MasterKey[];
+}
+
+export interface BYOKOptions {
+  /** What all users' keys are sealed with. `undefined` (an unset variable) compiles, and throws
+   * `INVALID_MASTER_KEY`. Give this or `masterKeys`. */
+  masterKey?: MasterKey | undefined;
+  /** For the rotation of master keys: one that seals and those that may still open. */
+  masterKeys?: MasterKeys | undefined;
+  /** Where sealed records live. Default: a new `MemoryStore`, which forgets everything when the
+   * process ends, with one warning when `NODE_ENV` is `production`. */
+  store?: KeyStore | undefined;
+  /** Tells tenants or environments that share one store apart: 1 to 512 bytes, default `"default"`.
+   * Records are bound to it: under another namespace they don't open. */
+  namespace?: string | undefined;
+  /** Settings of built-in providers, and providers of your own, by name. */
+  providers?: Record<string, ProviderOptions | CustomProvider> | undefined;
+  /** Which provider serves a request that names none, when the user has keys of several: the first of
+   * these that can. Default: the newest key. */
+  prefer?: readonly string[] | undefined;
+  /** Upper bound for each call of a `KeyStore` method, in milliseconds. Default 10,000. */
+  callbackTimeoutMs?: number | undefined;
+}
+
+/** Settings of one provider, for all users. */
+export interface ProviderOptions {
+  /** Where requests go instead of the provider's own address: a gateway, a test server. `https:` only,
+   * unless `allowPrivateNetwork` is set. */
+  baseURL?: string | undefined;
+  /** Upper bound of a whole call, retries included, in milliseconds; for a stream: until the answer
+   * begins. Default 600,000. */
+  timeoutMs?: number | undefined;
+  /** Upper bound of the silence between two chunks of a stream, in milliseconds. Default 60,000. */
+  idleTimeoutMs?: number | undefined;
+  /** Upper bound for connecting, in milliseconds. Default 10,000. */
+  connectTimeoutMs?: number | undefined;
+  /** How often a failed request is sent again (connection errors, 408, 409, 429, 5xx), with
+   * exponential backoff or as long as the provider asks. Never once a stream has begun. Default 2. */
+  maxRetries?: number | undefined;
+  /** The model of requests that name none, by capability. */
+  defaultModels?: Partial<Record<Capability, string>> | undefined;
+  /** Sent with every request. Never credentials: `authorization`, `x-api-key` and the like are refused. */
+  headers?: Record<string, string> | undefined;
+  /** Allows `http:` and private, loopback and link-local addresses: for Ollama and tests. Default false. */
+  allowPrivateNetwork?: boolean | undefined;
+  /** Allows `registerKey({ baseURL })` for this provider. Default false. */
+  allowUserBaseURL?: boolean | undefined;
+}
+
+/** A provider that speaks a protocol this library knows, under a name of yours. */
+export interface CustomProvider extends ProviderOptions {
+  /** The Chat Completions protocol of OpenAI, which most services and local servers speak. */
+  type: "openai-compatible";
+  /** Everything before `/chat/completions`. */
+  baseURL: string;
+}
+
+/** What every request to a provider takes; also the defaults of `use(userId, defaults)`. */
+export interface RequestDefaults {
+  /** Which of the user's providers. Default: the first of `prefer` that can serve the request, else
+   * the one whose key is the newest. */
+  provider?: string | undefined;
+  /** Which of the user's keys at that provider. Default `"default"`. */
+  label?: string | undefined;
+  /** The provider's own name of a model; any name is passed on. Default: `defaultModels` of the
+   * provider, else one that the library picks. */
+  model?: string | undefined;
+  /** Upper bound of the call, retries included, in milliseconds; for a stream: until the answer begins. */
+  timeoutMs?: number | undefined;
+  /** Upper bound of the silence between two chunks of a stream, in milliseconds. */
+  idleTimeoutMs?: number | undefined;
+  /** How often a failed request is sent again. */
+  maxRetries?: number | undefined;
+  /** Sent with the request. Never credentials. */
+  headers?: Record<string, string> | undefined;
+  /** Fields of the provider's own request, merged over ours at the top level (objects deeply). */
+  providerOptions?: JsonObject | undefined;
+  /** Puts the provider's own JSON into `raw` of the result. Default false. */
+  includeRaw?: boolean | undefined;
+}
+
+/** What every request to a provider takes. */
+export interface RequestOptions extends RequestDefaults {
+  /** Ends the request with `ABORTED`, whose `cause` is the signal's reason, and closes the connection. */
+  signal?: AbortSignal | undefined;
+}

@@ -6,5 +6,6 @@ pub mod capability;
 pub mod error;
 pub mod http;
 pub mod provider;
+pub mod redact;
 pub mod sse;
 pub mod store;

@@ -1,0 +1,207 @@
+//! The client: two pools (one for each address policy, since a connection keeps what it was checked
+//! for) and the one loop in which a request is sent, judged and sent again.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, LOCATION};
+use http::{HeaderMap, HeaderValue};
+use url::Host;
+
+use super::address::special_purpose;
+use super::body::Body;
+use super::connect::{CONNECT_TIMEOUT, ConnectTimeoutLayer, PublicAddresses};
+use super::{AddressPolicy, Call, Head, HttpOptions, Response, fault, retry, tls};
+use crate::error::{Code, Error, Result};
+
+/// What of a failed answer's body is read, in bytes.
+const FAILURE_BYTES: usize = 1 << 20;
+
+/// Sends requests; keeps connections for a short while. Made once an engine and shared by reference:
+/// dropping it closes what is idle.
+pub struct HttpClient {
+    any: reqwest::Client,
+    public: reqwest::Client,
+    max_response_bytes: usize,
+    proxied: bool,
+}
+
+impl HttpClient {
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a user agent, a proxy or root certificates that can't be used.
+    pub fn new(options: &HttpOptions) -> Result<Self> {
+        let tls = tls::config(options.extra_root_certificates.as_deref())?;
+        let any = builder(options, tls.clone())?;
+        let mut public = builder(options, tls)?;
+        if options.proxy.is_none() {
+            public = public.dns_resolver(PublicAddresses);
+        }
+        Ok(HttpClient {
+            any: build(any)?,
+            public: build(public)?,
+            max_response_bytes: options.max_response_bytes,
+            proxied: options.proxy.is_some(),
+        })
+    }
+
+    /// Sends a request until it has a 2xx answer, and hands that on with its body unread: for
+    /// streams. What breaks later is not repeated. Dropping the future or the response ends the
+    /// exchange at once.
+    ///
+    /// # Errors
+    /// What `call.failure` made of the last failed answer, with `retry_after_ms` when the server
+    /// said so; `PROVIDER_UNAVAILABLE` without an answer; `TIMEOUT`; `PROVIDER_ERROR` for a redirect;
+    /// `BAD_RESPONSE` for what is not HTTP; `INVALID_ARGUMENT` for an address that the policy refuses.
+    pub async fn send(&self, call: Call<'_>) -> Result<Response> {
+        Ok(self.exchange(call, false).await?.0)
+    }
+
+    /// As [`send`](Self::send), with the whole body; a body that breaks off is fetched again too.
+    ///
+    /// # Errors
+    /// Also those of [`Response::chunk`].
+    pub async fn fetch(&self, call: Call<'_>) -> Result<(Head, Bytes)> {
+        let (response, body) = self.exchange(call, true).await?;
+        let head = Head {
+            status: response.status,
+            headers: response.headers,
+            retries: response.retries,
+        };
+        Ok((head, body))
+    }
+
+    async fn exchange(&self, mut call: Call<'_>, whole: bool) -> Result<(Response, Bytes)> {
+        self.check_address(&call).await?;
+        let mut retries = 0;
+        loop {
+            let last = retries >= call.max_retries;
+            let headers = if last {
+                std::mem::take(&mut call.headers)
+            } else {
+                call.headers.clone()
+            };
+            let error = match self.attempt(&call, headers, retries, whole).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if last {
+                return Err(error);
+            }
+            let Some(pause) = retry::pause(&error, retries, call.timeouts.deadline) else {
+                return Err(error);
+            };
+            tokio::time::sleep(pause).await;
+            retries += 1;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        headers: HeaderMap,
+        retries: u32,
+        whole: bool,
+    ) -> Result<(Response, Bytes)> {
+        let client = match call.addresses {
+            AddressPolicy::Any => &self.any,
+            AddressPolicy::Public => &self.public,
+        };
+        let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
+        *request.headers_mut() = headers;
+        if !call.body.is_empty() {
+            *request.body_mut() = Some(call.body.clone().into());
+        }
+        let timeouts = call.timeouts;
+        let answer = CONNECT_TIMEOUT.scope(timeouts.connect, client.execute(request));
+        let mut answer = tokio::time::timeout_at(timeouts.deadline, answer)
+            .await
+            .map_err(|_| fault::past_deadline())?
+            .map_err(|error| fault::unanswered(error, &call.url, timeouts.connect))?;
+
+        let status = answer.status();
+        let headers = std::mem::take(answer.headers_mut());
+        if status.is_redirection() {
+            let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            return Err(fault::redirected(status.as_u16(), &call.url, location));
+        }
+        if !status.is_success() {
+            let body = Body::new(answer, timeouts, FAILURE_BYTES).beginning().await;
+            let error = (call.failure)(status, &headers, &body);
+            return Err(retry::read_hints(error, &headers));
+        }
+        // What reqwest has decompressed no longer says so.
+        if headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
+            return Err(fault::unknown_encoding());
+        }
+        let mut body = Body::new(answer, timeouts, self.max_response_bytes);
+        let bytes = if whole {
+            body.rest().await?
+        } else {
+            Bytes::new()
+        };
+        let response = Response {
+            status,
+            headers,
+            retries,
+            body,
+        };
+        Ok((response, bytes))
+    }
+
+    /// What the resolver of the public pool can't see: addresses written out in the URL, and names
+    /// that a proxy will look up.
+    async fn check_address(&self, call: &Call<'_>) -> Result<()> {
+        if call.addresses == AddressPolicy::Any {
+            return Ok(());
+        }
+        let special = match call.url.host() {
+            None => true,
+            Some(Host::Ipv4(address)) => special_purpose(address.into()).is_some(),
+            Some(Host::Ipv6(address)) => special_purpose(address.into()).is_some(),
+            Some(Host::Domain(name)) if self.proxied => {
+                let look_up = tokio::net::lookup_host((name, 0));
+                let found = tokio::time::timeout_at(call.timeouts.deadline, look_up)
+                    .await
+                    .map_err(|_| fault::past_deadline())?;
+                // Behind a proxy a name may be known to the proxy alone.
+                found.is_ok_and(|mut found| {
+                    found.any(|address| special_purpose(address.ip()).is_some())
+                })
+            }
+            Some(Host::Domain(_)) => false,
+        };
+        if special {
+            return Err(fault::refused(&call.url));
+        }
+        Ok(())
+    }
+}
+
+fn builder(options: &HttpOptions, tls: rustls::ClientConfig) -> Result<reqwest::ClientBuilder> {
+    let user_agent = HeaderValue::from_str(&options.user_agent).map_err(|_| {
+        Error::invalid_argument("The user agent holds characters that can't be sent.")
+    })?;
+    let mut builder = reqwest::Client::builder()
+        .user_agent(user_agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .tls_backend_preconfigured(tls)
+        .tcp_nodelay(true)
+        // The pool looks for idle connections once a period, so one may live for two of them.
+        .pool_idle_timeout(options.pool_idle_timeout / 2)
+        .connector_layer(ConnectTimeoutLayer);
+    if let Some(proxy) = &options.proxy {
+        let proxy = reqwest::Proxy::all(proxy)
+            .map_err(|_| Error::invalid_argument("The proxy is not a URL."))?;
+        builder = builder.proxy(proxy);
+    }
+    Ok(builder)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    builder
+        .build()
+        .map_err(|_| Error::new(Code::Internal, "The HTTP client could not be set up."))
+}

@@ -1,0 +1,67 @@
+//! A provider's failed answer to an error that a developer can act on: what happened, in the
+//! provider's words where it had any (without the key), then what to do.
+
+use http::{HeaderMap, StatusCode};
+
+use super::registry::Registered;
+use crate::error::{Code, Error};
+use crate::provider::Failure;
+use crate::redact::Redactor;
+
+pub fn to_error(
+    registered: &Registered,
+    redactor: &Redactor<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Error {
+    let failure = registered.provider.failure(status, headers, body);
+    let header_id = registered
+        .provider
+        .request_id_header()
+        .and_then(|name| headers.get(name))
+        .and_then(|value| value.to_str().ok());
+    let Failure { code, message, request_id, retryable, retry_after_ms } = failure;
+    let said = message.map(|text| redactor.bounded(&text)).unwrap_or_default();
+    Error::new(code, describe(registered.name(), code, status, &said))
+        .with_provider(registered.id())
+        .with_status(status.as_u16())
+        .with_request_id(header_id.or(request_id.as_deref()))
+        .with_retryable(retryable)
+        .with_retry_after_ms(retry_after_ms)
+}
+
+fn describe(name: &str, code: Code, status: StatusCode, said: &str) -> String {
+    let (what, to_do) = match code {
+        Code::KeyInvalid => (
+            "does not accept this key",
+            "Ask the user for a new one and store it with registerKey.",
+        ),
+        Code::PermissionDenied => (
+            "knows this key but does not allow it this request",
+            "The user can change the key's permissions at the provider or register another key.",
+        ),
+        Code::QuotaExceeded => (
+            "says that this key has no quota or credit left",
+            "The user has to add credit or raise the limit at the provider.",
+        ),
+        Code::ProviderRateLimited => ("limits the rate of this key's requests", "Try again later."),
+        Code::ProviderUnavailable => ("is not available right now", "Try again later."),
+        Code::ModelNotFound => (
+            "does not offer this model to this key",
+            "Check the model's name and the key's access to it.",
+        ),
+        Code::ContextTooLong => (
+            "found the request longer than the model's context",
+            "Send fewer or shorter messages, or use a model with a larger context.",
+        ),
+        Code::ContentFiltered => ("refused the content of this request", "Change the prompt."),
+        _ => ("refused the request", "See the provider's words and change the request."),
+    };
+    let status = status.as_u16();
+    if said.is_empty() {
+        format!("{name} {what} (HTTP {status}). {to_do}")
+    } else {
+        format!("{name} {what} (HTTP {status}): {said} {to_do}")
+    }
+}

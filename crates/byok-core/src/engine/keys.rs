@@ -1,0 +1,344 @@
+//! Key management: a key goes in trimmed, checked, tried, sealed and stored, in that order; nothing
+//! is stored when a step fails.
+
+use byok_vault::{Payload, Secret};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::config::check_base_url;
+use super::exchange::OpenKey;
+use super::hint::hint;
+use super::request::{Routing, parse};
+use super::route::not_found;
+use super::{Engine, context, from_vault};
+use crate::capability::Capability;
+use crate::error::{Code, Error, Result};
+use crate::store::{KeyId, KeyRecord, KeyStatus};
+
+/// What `registerKey` takes beside the key itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RegisterKey {
+    user_id: String,
+    provider: String,
+    label: Option<String>,
+    #[serde(rename = "baseURL")]
+    base_url: Option<String>,
+    #[serde(default)]
+    validate: Validate,
+    metadata: Option<Map<String, Value>>,
+    timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Validate {
+    #[default]
+    Live,
+    Format,
+    Never,
+}
+
+/// `"live"`, `"format"` or `false`.
+impl<'de> Deserialize<'de> for Validate {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Bool(false) => Ok(Validate::Never),
+            Value::Bool(true) => Ok(Validate::Live),
+            Value::String(text) if text == "live" => Ok(Validate::Live),
+            Value::String(text) if text == "format" => Ok(Validate::Format),
+            _ => Err(serde::de::Error::custom("must be \"live\", \"format\" or false")),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeyName {
+    user_id: String,
+    provider: String,
+    label: Option<String>,
+    timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UserName {
+    user_id: String,
+}
+
+/// What callers see of a stored key: everything but the secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyInfo {
+    pub user_id: String,
+    pub provider: String,
+    pub label: String,
+    pub status: KeyStatus,
+    pub hint: String,
+    pub fingerprint: String,
+    /// Empty when the provider is not configured in this engine.
+    pub capabilities: Vec<Capability>,
+    pub created_at: String,
+    pub updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+impl Engine {
+    /// Stores a key. `key` is wiped, whatever happens.
+    ///
+    /// # Errors
+    /// `KEY_REJECTED` when the provider refuses it; `PERMISSION_DENIED`, `QUOTA_EXCEEDED`,
+    /// `PROVIDER_RATE_LIMITED` and `PROVIDER_UNAVAILABLE` when it could not be tried to the end.
+    pub async fn register_key(&self, json: &str, key: Zeroizing<Vec<u8>>) -> Result<KeyInfo> {
+        let request: RegisterKey = parse(json)?;
+        let ring = self.ring()?;
+        let registered = self.registry.get(&request.provider)?.clone();
+        let id = self.key_id(&request.user_id, &request.provider, request.label.as_deref())?;
+        let now = Timestamp::now();
+
+        let key = checked_key(&key)?;
+        let key_hint = hint(std::str::from_utf8(key.expose()).unwrap_or_default());
+        let fingerprint = ring.fingerprint(key.expose());
+        let mut payload = Payload::new(key).map_err(from_vault)?;
+        payload.created_at = u64::try_from(now.as_millisecond()).ok();
+        if let Some(base_url) = &request.base_url {
+            if !registered.allow_user_base_url {
+                return Err(Error::invalid_argument(format!(
+                    "baseURL: users can't bring their own endpoint for {0}. Allow it with new BYOK({{ providers: {{ {0}: {{ allowUserBaseURL: true }} }} }}).",
+                    request.provider
+                )));
+            }
+            let allow_http = registered.allow_private_network;
+            payload.origin = Some(check_base_url(base_url, allow_http, "baseURL")?);
+        }
+
+        let sealed = ring.seal(&context(&id)?, &payload).map_err(from_vault)?;
+        let open = OpenKey::new(registered, payload)?;
+        let is_live = request.validate == Validate::Live;
+        if is_live {
+            self.try_key(&open, request.timeout_ms).await.map_err(|error| rejected(self, &open, error))?;
+        }
+        let now = timestamp(now);
+        let record = KeyRecord {
+            id,
+            sealed,
+            status: if is_live { KeyStatus::Active } else { KeyStatus::Unverified },
+            hint: key_hint,
+            fingerprint,
+            verified_at: is_live.then(|| now.clone()),
+            created_at: now.clone(),
+            updated_at: now,
+            metadata: request.metadata,
+        };
+        self.ring()?; // closed in the meantime: nothing may be stored any more
+        self.store.set(&record).await?;
+        Ok(self.info(record))
+    }
+
+    /// Whether there is a record; says nothing of whether it works.
+    pub async fn has_key(&self, json: &str) -> Result<bool> {
+        let name: KeyName = parse(json)?;
+        self.ring()?;
+        let id = self.known_id(&name)?;
+        Ok(self.get_record(&id).await?.is_some())
+    }
+
+    pub async fn list_keys(&self, json: &str) -> Result<Vec<KeyInfo>> {
+        let name: UserName = parse(json)?;
+        self.ring()?;
+        let records = self.user_records(&name.user_id).await?;
+        Ok(records.into_iter().map(|record| self.info(record)).collect())
+    }
+
+    /// Tries a stored key again and stores what came out.
+    ///
+    /// # Errors
+    /// `KEY_NOT_FOUND`, `KEY_INVALID` when the provider refuses it now (its status is then `invalid`), and
+    /// the rest of the live check.
+    pub async fn verify_key(&self, json: &str) -> Result<KeyInfo> {
+        let name: KeyName = parse(json)?;
+        let ring = self.ring()?;
+        let registered = self.registry.get(&name.provider)?.clone();
+        let id = self.known_id(&name)?;
+        let record = self
+            .get_record(&id)
+            .await?
+            .ok_or_else(|| not_found(&id, name.label.is_some()))?;
+        let payload = ring.open(&context(&id)?, &record.sealed).map_err(from_vault)?;
+        let open = OpenKey::new(registered, payload)?;
+        let outcome = self.try_key(&open, name.timeout_ms).await;
+        let status = match &outcome {
+            Ok(()) => KeyStatus::Active,
+            Err(error) if error.code() == Code::KeyInvalid => KeyStatus::Invalid,
+            Err(_) => return Err(outcome.err().unwrap_or_else(|| not_found(&id, true))),
+        };
+        let now = timestamp(Timestamp::now());
+        let verified_at =
+            if outcome.is_ok() { Some(now.clone()) } else { record.verified_at.clone() };
+        let updated = KeyRecord { status, verified_at, updated_at: now, ..record };
+        self.update(&updated).await?;
+        outcome.map(|()| self.info(updated))
+    }
+
+    /// True when there was a key to delete.
+    pub async fn delete_key(&self, json: &str) -> Result<bool> {
+        let name: KeyName = parse(json)?;
+        self.ring()?;
+        let id = self.known_id(&name)?;
+        self.store.delete(&id).await
+    }
+
+    /// Deletes all keys of a user; how many there were.
+    pub async fn delete_user(&self, json: &str) -> Result<u64> {
+        let name: UserName = parse(json)?;
+        self.ring()?;
+        let mut deleted = 0;
+        for record in self.user_records(&name.user_id).await? {
+            deleted += u64::from(self.store.delete(&record.id).await?);
+        }
+        Ok(deleted)
+    }
+
+    /// What this user's keys can do, in a fixed order.
+    pub async fn capabilities(&self, json: &str) -> Result<Vec<Capability>> {
+        let name: UserName = parse(json)?;
+        self.ring()?;
+        let records = self.user_records(&name.user_id).await?;
+        let able = |capability: &Capability| {
+            records.iter().any(|record| {
+                self.registry
+                    .find(&record.id.provider)
+                    .is_some_and(|registered| registered.provider.supports(*capability))
+            })
+        };
+        Ok(Capability::ALL.iter().copied().filter(able).collect())
+    }
+
+    /// The provider's cheapest authenticated request.
+    async fn try_key(&self, open: &OpenKey, timeout_ms: Option<u64>) -> Result<()> {
+        let path = open.registered.provider.verify().path;
+        let routing = Routing { timeout_ms: timeout_ms.or(Some(30_000)), ..Routing::default() };
+        let failure = open.failure();
+        let call = open.call(path, None, &[], &routing, &failure)?;
+        // The key is judged by the status alone; the body is not needed.
+        self.http.send(call).await.map_err(|error| open.blame(error))?;
+        Ok(())
+    }
+
+    /// Writes what was learned of a record, unless it has been replaced or deleted meanwhile.
+    async fn update(&self, record: &KeyRecord) -> Result<()> {
+        if self.store.replace(record, &record.sealed).await?.is_some() {
+            return Ok(());
+        }
+        let current = self.store.get(&record.id).await?;
+        if current.is_some_and(|current| current.sealed == record.sealed) {
+            self.store.set(record).await?;
+        }
+        Ok(())
+    }
+
+    fn known_id(&self, name: &KeyName) -> Result<KeyId> {
+        self.registry.get(&name.provider)?;
+        self.key_id(&name.user_id, &name.provider, name.label.as_deref())
+    }
+
+    fn info(&self, record: KeyRecord) -> KeyInfo {
+        let capabilities = self
+            .registry
+            .find(&record.id.provider)
+            .map(|registered| registered.capabilities())
+            .unwrap_or_default();
+        KeyInfo {
+            user_id: record.id.user_id,
+            provider: record.id.provider,
+            label: record.id.label,
+            status: record.status,
+            hint: record.hint,
+            fingerprint: record.fingerprint,
+            capabilities,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            verified_at: record.verified_at,
+            metadata: record.metadata,
+        }
+    }
+}
+
+/// White space around a pasted key is trimmed; inside there may be none, nor anything but ASCII.
+fn checked_key(bytes: &[u8]) -> Result<Secret> {
+    let key = bytes.trim_ascii();
+    // A pasted key may bring a byte order mark or a no-break space along.
+    let key = key.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(key);
+    if key.is_empty() {
+        return Err(Error::invalid_argument("apiKey is empty. Give the key as the provider shows it."));
+    }
+    if let Some(position) = key.iter().position(|byte| !(0x21..=0x7E).contains(byte)) {
+        return Err(Error::invalid_argument(format!(
+            "apiKey has a character at position {position} that keys don't have (a space, a line break or one beyond ASCII). Copy it again from the provider."
+        )));
+    }
+    if key.len() > 8_192 {
+        return Err(Error::invalid_argument("apiKey is longer than 8,192 characters: this is no key."));
+    }
+    Ok(Secret::copy_from(key))
+}
+
+/// At registration a refused key is `KEY_REJECTED`, with the provider whose key it looks like; in all
+/// other cases the key may be fine, and the message says how to store it all the same.
+fn rejected(engine: &Engine, open: &OpenKey, error: Error) -> Error {
+    let name = open.registered.name();
+    if error.code() != Code::KeyInvalid {
+        let is_genuine = matches!(
+            error.code(),
+            Code::PermissionDenied | Code::QuotaExceeded | Code::ProviderRateLimited
+        );
+        let verdict = if is_genuine {
+            format!("{name} knows the key, but it could not be tried to the end")
+        } else {
+            "The key could not be tried".to_owned()
+        };
+        return error.map_message(|message| {
+            Some(format!(
+                "{message} {verdict}, so nothing was stored; validate: \"format\" stores it without the live check."
+            ))
+        });
+    }
+    let looks_like = engine
+        .registry
+        .iter()
+        .filter(|other| other.id() != open.registered.id())
+        .find(|other| open.looks_like(&*other.provider))
+        .filter(|_| !open.looks_like(&*open.registered.provider))
+        .map(|other| format!(" It looks like a key of {}: register it with provider: \"{}\".", other.name(), other.id()))
+        .unwrap_or_default();
+    let message = format!("{}{looks_like} Nothing was stored.", error.message());
+    error.recoded(Code::KeyRejected, message)
+}
+
+fn timestamp(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_around_a_pasted_key_is_trimmed_and_inside_refused() {
+        assert_eq!(checked_key(b" \tsk-abc\r\n").unwrap().expose(), b"sk-abc");
+        for bad in [&b""[..], b"  ", b"sk abc", b"sk\nabc", "sk-\u{00e4}".as_bytes(), b"a\0b"] {
+            assert!(checked_key(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn timestamps_have_milliseconds_and_sort_as_text() {
+        let at = Timestamp::from_millisecond(1_767_225_600_005).unwrap();
+        assert_eq!(timestamp(at), "2026-01-01T00:00:00.005Z");
+    }
+}

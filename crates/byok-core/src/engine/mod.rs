@@ -1,0 +1,131 @@
+//! The engine: everything that a BYOK instance is, wired together. It owns the store, the key ring,
+//! the HTTP client and the providers, and knows nothing of JavaScript.
+
+mod chat;
+mod config;
+mod exchange;
+mod failure;
+mod hint;
+mod keys;
+mod nearest;
+mod registry;
+mod request;
+mod route;
+
+pub use chat::ChatStreamItem;
+pub use config::{EngineConfig, HttpConfig, ProviderConfig};
+pub use request::parse;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
+
+use crate::error::{Code, Error, Result};
+use crate::http::{HttpClient, HttpOptions};
+use crate::store::{KeyId, KeyStore};
+use registry::Registry;
+
+pub const DEFAULT_NAMESPACE: &str = "default";
+pub const DEFAULT_LABEL: &str = "default";
+
+pub struct Engine {
+    namespace: String,
+    prefer: Vec<String>,
+    registry: Registry,
+    store: Arc<dyn KeyStore>,
+    http: HttpClient,
+    max_event_bytes: usize,
+    ring: RwLock<Option<Arc<KeyRing>>>,
+    closed: AtomicBool,
+}
+
+impl Engine {
+    /// # Errors
+    /// `INVALID_ARGUMENT` or `UNKNOWN_PROVIDER` for a configuration that can't work.
+    pub fn new(config: EngineConfig, store: Arc<dyn KeyStore>) -> Result<Self> {
+        let namespace = config.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        Context::new(&namespace, "u", "p", DEFAULT_LABEL).map_err(from_vault)?;
+        let defaults = HttpOptions::default();
+        let http = HttpOptions {
+            pool_idle_timeout: config
+                .http
+                .pool_idle_timeout_ms
+                .map_or(defaults.pool_idle_timeout, Duration::from_millis),
+            max_response_bytes: config.http.max_response_bytes.unwrap_or(defaults.max_response_bytes),
+            user_agent: config.user_agent.clone().unwrap_or(defaults.user_agent),
+            proxy: config.http.proxy.clone(),
+        };
+        Ok(Engine {
+            registry: Registry::new(&config)?,
+            namespace,
+            prefer: config.prefer,
+            store,
+            http: HttpClient::new(&http)?,
+            max_event_bytes: config.http.max_event_bytes.unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
+            ring: RwLock::new(None),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// Sets the master keys; nothing works before.
+    ///
+    /// # Errors
+    /// `INVALID_MASTER_KEY` for two keys that are the same.
+    pub fn set_master_keys(&self, current: MasterKey, previous: Vec<MasterKey>) -> Result<()> {
+        let ring = KeyRing::new(current, previous).map_err(from_vault)?;
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ring));
+        Ok(())
+    }
+
+    /// Closes the store; calls that come later fail with `CLOSED`, those in flight finish.
+    pub async fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.store.close().await
+    }
+
+    fn ring(&self) -> Result<Arc<KeyRing>> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                Code::Closed,
+                "This BYOK instance is closed. Make a new one, or close it later.",
+            ));
+        }
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.clone().ok_or_else(|| {
+            Error::new(Code::InvalidMasterKey, "The master key has not been loaded yet.")
+        })
+    }
+
+    /// The checked id of one key in this engine's namespace.
+    fn key_id(&self, user_id: &str, provider: &str, label: Option<&str>) -> Result<KeyId> {
+        let id = KeyId {
+            namespace: self.namespace.clone(),
+            user_id: user_id.to_owned(),
+            provider: provider.to_owned(),
+            label: label.unwrap_or(DEFAULT_LABEL).to_owned(),
+        };
+        context(&id)?;
+        Ok(id)
+    }
+}
+
+fn context(id: &KeyId) -> Result<Context<'_>> {
+    Context::new(&id.namespace, &id.user_id, &id.provider, &id.label).map_err(from_vault)
+}
+
+/// The vault's errors under the public codes.
+pub fn from_vault(error: VaultError) -> Error {
+    let code = match error.kind() {
+        VaultErrorKind::InvalidMasterKey => Code::InvalidMasterKey,
+        VaultErrorKind::InvalidArgument => Code::InvalidArgument,
+        VaultErrorKind::UnknownMasterKey { .. } => Code::UnknownMasterKey,
+        VaultErrorKind::BadRecord => Code::BadRecord,
+        VaultErrorKind::DecryptFailed => Code::DecryptFailed,
+        _ => Code::Internal,
+    };
+    Error::new(code, error.to_string())
+}

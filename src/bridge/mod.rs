@@ -1,0 +1,3 @@
+//! The core's traits over callbacks into JavaScript, one file a trait.
+
+pub mod store;

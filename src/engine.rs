@@ -1,0 +1,212 @@
+//! `NativeEngine`: the engine as a JavaScript object. `call` for what has one answer, `open` for what
+//! has many; both take an operation's name, JSON and bytes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use byok_core::engine::{Engine, EngineConfig, from_vault, parse};
+use byok_core::error::{Code, Error, Result};
+use byok_core::store::KeyStore;
+use byok_vault::MasterKey;
+use napi::Env;
+use napi::bindgen_prelude::{Either, PromiseRaw, Uint8Array};
+use napi_derive::napi;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::bridge::store::CallbackStore;
+use crate::callback::{Callback, RawCallback};
+use crate::store::NativeStore;
+use crate::stream::NativeStream;
+use crate::{envelope, promise};
+
+const DEFAULT_CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An app's store, wrapped by `lib/bridge.ts`.
+#[napi(object, object_to_js = false)]
+pub struct StoreCallbacks {
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub call: RawCallback,
+    /// Names of the methods that it has.
+    pub has: Vec<String>,
+}
+
+#[napi]
+pub struct NativeEngine {
+    engine: Arc<Engine>,
+    calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
+}
+
+#[napi]
+impl NativeEngine {
+    /// Throws an error whose message is an envelope.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(
+        config: String,
+        store: Option<&NativeStore>,
+        callbacks: Option<StoreCallbacks>,
+    ) -> napi::Result<Self> {
+        create(&config, store, callbacks)
+            .map(|engine| NativeEngine { engine: Arc::new(engine), calls: Arc::default() })
+            .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
+    }
+
+    /// Sets the master keys and gives an envelope; byte arrays are wiped in place.
+    #[napi(catch_unwind)]
+    pub fn set_master_keys(
+        &self,
+        current: Either<String, Uint8Array>,
+        previous: Vec<Either<String, Uint8Array>>,
+    ) -> String {
+        let current = master_key(current);
+        // All of them are read, and so wiped, before the first error counts.
+        let previous: Vec<_> = previous.into_iter().map(master_key).collect();
+        let set = || {
+            let previous = previous.into_iter().collect::<Result<Vec<_>>>()?;
+            self.engine.set_master_keys(current?, previous)
+        };
+        envelope::encode(&set())
+    }
+
+    /// Starts an operation; the promise resolves to an envelope. `call_id` is for `cancel`; 0 is none.
+    #[napi(catch_unwind)]
+    pub fn call<'env>(
+        &self,
+        env: &'env Env,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+        call_id: u32,
+    ) -> napi::Result<PromiseRaw<'env, String>> {
+        let engine = self.engine.clone();
+        let attachments = take_bytes(bytes, op == "registerKey");
+        let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
+        promise::spawn(env, async move {
+            let work = dispatch(&engine, &op, &json, attachments);
+            let Some(registration) = registration else { return work.await };
+            tokio::select! {
+                biased;
+                () = registration.token.cancelled() => envelope::error(&aborted()),
+                answer = work => answer,
+            }
+        })
+    }
+
+    /// Settles a pending call with `ABORTED`; a call that is over is left alone.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, call_id: u32) {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = calls.get(&call_id) {
+            token.cancel();
+        }
+    }
+
+    /// Starts a streaming operation. Domain errors come out of the stream's first `next()`.
+    #[napi(catch_unwind)]
+    pub fn open(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeStream {
+        NativeStream::open(self.engine.clone(), &op, json, take_bytes(bytes, false))
+    }
+}
+
+pub fn aborted() -> Error {
+    Error::new(Code::Aborted, "The call was aborted.")
+}
+
+fn create(
+    config: &str,
+    store: Option<&NativeStore>,
+    callbacks: Option<StoreCallbacks>,
+) -> Result<Engine> {
+    let config: EngineConfig = parse(config)?;
+    let timeout =
+        config.callback_timeout_ms.map_or(DEFAULT_CALLBACK_TIMEOUT, Duration::from_millis);
+    let store: Arc<dyn KeyStore> = match (store, callbacks) {
+        (Some(native), None) => native.store.clone(),
+        (None, Some(StoreCallbacks { call, has })) => {
+            Arc::new(CallbackStore::new(Callback::store(call, timeout), &has))
+        }
+        _ => return Err(Error::invalid_argument("store: give one store.")),
+    };
+    Engine::new(config, store)
+}
+
+async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>) -> String {
+    match op {
+        "chat" => encode(engine.chat(json, &bytes)).await,
+        "registerKey" => {
+            let key = Zeroizing::new(if bytes.is_empty() { Vec::new() } else { bytes.remove(0) });
+            encode(engine.register_key(json, key)).await
+        }
+        "hasKey" => encode(engine.has_key(json)).await,
+        "listKeys" => encode(engine.list_keys(json)).await,
+        "verifyKey" => encode(engine.verify_key(json)).await,
+        "deleteKey" => encode(engine.delete_key(json)).await,
+        "deleteUser" => encode(engine.delete_user(json)).await,
+        "capabilities" => encode(engine.capabilities(json)).await,
+        "close" => encode(engine.close()).await,
+        _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),
+    }
+}
+
+async fn encode<T: Serialize>(work: impl Future<Output = Result<T>>) -> String {
+    envelope::encode(&work.await)
+}
+
+/// Copies the bytes, since JavaScript may change its arrays while the call runs; a key's array is
+/// wiped in place.
+fn take_bytes(bytes: Option<Vec<Uint8Array>>, wipe: bool) -> Vec<Vec<u8>> {
+    let copy = |mut array: Uint8Array| {
+        let copy = array.to_vec();
+        if wipe {
+            wipe_array(&mut array);
+        }
+        copy
+    };
+    bytes.unwrap_or_default().into_iter().map(copy).collect()
+}
+
+fn master_key(input: Either<String, Uint8Array>) -> Result<MasterKey> {
+    let key = match input {
+        Either::A(text) => MasterKey::parse(&Zeroizing::new(text)),
+        Either::B(mut array) => {
+            let mut copy = Zeroizing::new(array.to_vec());
+            wipe_array(&mut array);
+            MasterKey::from_bytes(&mut copy)
+        }
+    };
+    key.map_err(from_vault)
+}
+
+fn wipe_array(array: &mut Uint8Array) {
+    // SAFETY: called on JavaScript's thread inside the synchronous call that got the array, so
+    // nothing else reads or writes it.
+    let bytes = unsafe { array.as_mut() };
+    bytes.fill(0);
+    zeroize::optimization_barrier(bytes);
+}
+
+/// Keeps a call's token findable until the call is over.
+struct Registration {
+    calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
+    call_id: u32,
+    token: CancellationToken,
+}
+
+impl Registration {
+    fn new(calls: &Arc<Mutex<HashMap<u32, CancellationToken>>>, call_id: u32) -> Self {
+        let token = CancellationToken::new();
+        calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(call_id, token.clone());
+        Registration { calls: calls.clone(), call_id, token }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call_id);
+    }
+}

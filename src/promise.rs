@@ -1,0 +1,30 @@
+//! The only place that spawns for JavaScript. A method hands over an owned future (its `Arc`s
+//! cloned), so nothing borrows the native object: Node may free that under a running future when a
+//! worker is terminated.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use byok_core::error::{Code, Error};
+use futures_util::FutureExt;
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
+
+use crate::envelope;
+
+/// A promise of the text that `future` gives; a panic inside becomes an error envelope.
+pub fn spawn<'env>(
+    env: &'env Env,
+    future: impl Future<Output = String> + Send + 'static,
+) -> napi::Result<PromiseRaw<'env, String>> {
+    env.spawn_future(async move {
+        Ok(AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|_| envelope::error(&bug())))
+    })
+}
+
+pub fn bug() -> Error {
+    Error::new(
+        Code::Internal,
+        "byok-ai failed inside. This is a bug: please report it with the version and what was called.",
+    )
+}

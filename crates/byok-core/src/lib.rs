@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capability;
+pub mod engine;
 pub mod error;
 pub mod http;
 pub mod provider;

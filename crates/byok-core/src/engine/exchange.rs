@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use byok_vault::{Payload, Secret};
+use byok_vault::Payload;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::redact::Redactor;
 
 pub(super) struct OpenKey {
     pub registered: Arc<Registered>,
-    secret: Secret,
+    pub payload: Payload,
     base_url: String,
     addresses: AddressPolicy,
 }
@@ -36,7 +36,7 @@ impl OpenKey {
             AddressPolicy::Public
         };
         let base_url = payload.origin.clone().unwrap_or_else(|| registered.base_url.clone());
-        Ok(OpenKey { registered, secret: payload.api_key, base_url, addresses })
+        Ok(OpenKey { registered, payload, base_url, addresses })
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -81,7 +81,7 @@ impl OpenKey {
 
     /// Reads a failed answer as the provider means it, without the key in it.
     pub fn failure(&self) -> impl Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync + '_ {
-        let redactor = Redactor::new(self.secret.expose());
+        let redactor = Redactor::new(self.payload.api_key.expose());
         move |status, headers, body| {
             failure::to_error(&self.registered, &redactor, status, headers, body)
         }
@@ -89,7 +89,7 @@ impl OpenKey {
 
     /// Names the provider in an error and takes the key out of its message.
     pub fn blame(&self, error: Error) -> Error {
-        let redactor = Redactor::new(self.secret.expose());
+        let redactor = Redactor::new(self.payload.api_key.expose());
         error
             .with_provider(self.registered.id())
             .map_message(|message| Some(redactor.redact(message).into_owned()))
@@ -103,11 +103,11 @@ impl OpenKey {
 
     /// Whether the key has the shape of `provider`'s keys.
     pub fn looks_like(&self, provider: &dyn Provider) -> bool {
-        std::str::from_utf8(self.secret.expose()).is_ok_and(|key| provider.recognizes(key))
+        std::str::from_utf8(self.payload.api_key.expose()).is_ok_and(|key| provider.recognizes(key))
     }
 
     fn header_value(&self, prefix: &str) -> Result<HeaderValue> {
-        let key = self.secret.expose();
+        let key = self.payload.api_key.expose();
         let mut bytes = Vec::with_capacity(prefix.len() + key.len());
         bytes.extend_from_slice(prefix.as_bytes());
         bytes.extend_from_slice(key);

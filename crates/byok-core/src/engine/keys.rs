@@ -117,12 +117,12 @@ impl Engine {
             payload.origin = Some(check_base_url(base_url, allow_http, "baseURL")?);
         }
 
-        let sealed = ring.seal(&context(&id)?, &payload).map_err(from_vault)?;
         let open = OpenKey::new(registered, payload)?;
         let is_live = request.validate == Validate::Live;
         if is_live {
             self.try_key(&open, request.timeout_ms).await.map_err(|error| rejected(self, &open, error))?;
         }
+        let sealed = ring.seal(&context(&id)?, &open.payload).map_err(from_vault)?;
         let now = timestamp(now);
         let record = KeyRecord {
             id,

@@ -40,17 +40,17 @@ impl Engine {
         let Prepared { key, routing, request, model, wire } = prepared;
         let failure = key.failure();
         let call = key.call(&wire.path, Some(wire.body), &wire.headers, &routing, &failure)?;
-        let reply = self.http.fetch(call).await.map_err(|error| key.blame(error))?;
-        let request_id = key.request_id(&reply.headers);
+        let (head, body) = self.http.fetch(call).await.map_err(|error| key.blame(error))?;
+        let request_id = key.request_id(&head.headers);
 
         let mut fold = ChatFold::whole();
         chat_of(&key)?
-            .response(&request, &reply.body, &mut fold)
+            .response(&request, &body, &mut fold)
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
         let mut result =
             finish(fold, &key, &request, &model, wire.warnings, request_id);
         if routing.include_raw {
-            result.raw = serde_json::from_slice(&reply.body).ok();
+            result.raw = serde_json::from_slice(&body).ok();
         }
         Ok(result)
     }

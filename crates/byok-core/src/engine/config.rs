@@ -40,6 +40,8 @@ pub struct HttpConfig {
     pub max_event_bytes: Option<usize>,
     /// `http://` or `https://` proxy for all requests; the environment's is never used.
     pub proxy: Option<String>,
+    /// Certificates (PEM) trusted besides the system's.
+    pub extra_root_certificates: Option<String>,
 }
 
 /// Options of one provider.

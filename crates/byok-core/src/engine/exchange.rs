@@ -17,7 +17,7 @@ use super::request::Routing;
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, Timeouts};
 use crate::provider::Provider;
-use crate::redact::Redactor;
+use crate::redact::redact;
 
 pub(super) struct OpenKey {
     pub registered: Arc<Registered>,
@@ -81,18 +81,16 @@ impl OpenKey {
 
     /// Reads a failed answer as the provider means it, without the key in it.
     pub fn failure(&self) -> impl Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync + '_ {
-        let redactor = Redactor::new(self.payload.api_key.expose());
         move |status, headers, body| {
-            failure::to_error(&self.registered, &redactor, status, headers, body)
+            failure::to_error(&self.registered, self.payload.api_key.expose(), status, headers, body)
         }
     }
 
     /// Names the provider in an error and takes the key out of its message.
     pub fn blame(&self, error: Error) -> Error {
-        let redactor = Redactor::new(self.payload.api_key.expose());
         error
             .with_provider(self.registered.id())
-            .map_message(|message| Some(redactor.redact(message).into_owned()))
+            .map_message(|message| redact(message, self.payload.api_key.expose()))
     }
 
     /// The provider's id of a request, from the response head.

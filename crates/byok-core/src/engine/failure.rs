@@ -6,11 +6,14 @@ use http::{HeaderMap, StatusCode};
 use super::registry::Registered;
 use crate::error::{Code, Error};
 use crate::provider::Failure;
-use crate::redact::Redactor;
+use crate::redact::{bounded, redact};
+
+/// A provider's words are for a person: more than this is a page, not a message.
+const MAX_MESSAGE_CHARS: usize = 2_000;
 
 pub fn to_error(
     registered: &Registered,
-    redactor: &Redactor<'_>,
+    secret: &[u8],
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -22,7 +25,10 @@ pub fn to_error(
         .and_then(|name| headers.get(name))
         .and_then(|value| value.to_str().ok());
     let Failure { code, message, request_id, retryable, retry_after_ms } = failure;
-    let said = message.map(|text| redactor.bounded(&text)).unwrap_or_default();
+    let said = message.map_or_else(String::new, |text| {
+        let text = redact(&text, secret).unwrap_or(text);
+        bounded(&text, MAX_MESSAGE_CHARS).into_owned()
+    });
     Error::new(code, describe(registered.name(), code, status, &said))
         .with_provider(registered.id())
         .with_status(status.as_u16())

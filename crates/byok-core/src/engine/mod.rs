@@ -56,6 +56,7 @@ impl Engine {
             max_response_bytes: config.http.max_response_bytes.unwrap_or(defaults.max_response_bytes),
             user_agent: config.user_agent.clone().unwrap_or(defaults.user_agent),
             proxy: config.http.proxy.clone(),
+            extra_root_certificates: config.http.extra_root_certificates.clone(),
         };
         Ok(Engine {
             registry: Registry::new(&config)?,
@@ -127,5 +128,5 @@ pub fn from_vault(error: VaultError) -> Error {
         VaultErrorKind::DecryptFailed => Code::DecryptFailed,
         _ => Code::Internal,
     };
-    Error::new(code, error.to_string())
+    Error::new(code, error.message().to_owned())
 }

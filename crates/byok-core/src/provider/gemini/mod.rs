@@ -5,6 +5,7 @@
 mod contents;
 mod failure;
 mod media;
+mod outcome;
 mod partial;
 mod reader;
 mod reasoning;

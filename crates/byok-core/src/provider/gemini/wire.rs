@@ -152,3 +152,18 @@ pub struct UsageMetadata {
     pub tool_use_prompt_token_count: Option<u64>,
     pub total_token_count: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_without_escapes_are_not_copied() {
+        let json = r#"{"candidates":[{"content":{"parts":[{"text":"plain","thoughtSignature":"a\/b"}]}}]}"#;
+        let answer: Answer<'_> = serde_json::from_str(json).unwrap();
+        let part = &answer.candidates.unwrap()[0];
+        let part = &part.content.as_ref().unwrap().parts.as_ref().unwrap()[0];
+        assert!(matches!(part.text, Some(Text(Cow::Borrowed("plain")))));
+        assert_eq!(part.thought_signature.as_deref(), Some("a/b"));
+    }
+}

@@ -1,3 +1,16 @@
 // What `byok-ai` exports, and no logic.
 
+export { BYOK } from "./byok.js";
+export {
+  AbortError,
+  BYOKError,
+  type BYOKErrorCode,
+  ERROR_CODES,
+  ProviderError,
+  StoreError,
+} from "./errors.js";
+export { MemoryStore } from "./stores/memory.js";
+export { SqliteStore } from "./stores/sqlite.js";
+export type { ChatStream } from "./stream.js";
 export type * from "./types.js";
+export type { User } from "./user.js";

@@ -246,6 +246,9 @@ pub enum Part {
         /// `low`, `high` or `auto`, for providers that know it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+        /// Opaque to callers: Gemini signs the images that it makes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<Signature>,
         #[serde(skip)]
         media: Option<Media>,
     },

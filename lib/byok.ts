@@ -1,0 +1,197 @@
+// The class that applications make once: option checks, key management, `use` and `close`. Everything
+// that touches a key happens in native code; this object has none in any property.
+
+import { inspect } from "node:util";
+import { storeCallbacks } from "./bridge.js";
+import { Engine, type Payload } from "./engine.js";
+import { invalidArgument } from "./errors.js";
+import type { NativeStore, StoreCallbacks } from "./native.js";
+import { packageVersion } from "./native.js";
+import * as options from "./options.js";
+import { encodeJson } from "./request.js";
+import { MemoryStore } from "./stores/memory.js";
+import { nativeHandle } from "./stores/native-store.js";
+import type {
+  BYOKOptions,
+  KeyInfo,
+  KeyOptions,
+  KeyStore,
+  RegisterKeyOptions,
+  RequestDefaults,
+  UserOptions,
+  VerifyKeyOptions,
+} from "./types.js";
+import { User } from "./user.js";
+
+/**
+ * Keeps users' AI provider keys sealed, and uses them.
+ *
+ * Make one per process and share it. Methods may be called at the same time.
+ *
+ * @example
+ * ```ts
+ * const byok = new BYOK({ masterKey: process.env.BYOK_MASTER_KEY, store: new SqliteStore("keys.db") });
+ * await byok.registerKey({ userId: "user_123", provider: "openai", apiKey: "USER_PROVIDED_API_KEY" });
+ * const { text } = await byok.use("user_123").chat({ prompt: "What is the capital of France?" });
+ * ```
+ */
+export class BYOK implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #namespace: string;
+
+  /**
+   * @throws BYOKError `INVALID_MASTER_KEY` for a missing or weak master key, `INVALID_ARGUMENT` naming
+   * an option that is unknown or wrong
+   */
+  constructor(o: BYOKOptions) {
+    options.checkOptions(o, options.BYOK_OPTIONS, "new BYOK()");
+    const { namespace = "default", providers = {}, prefer = [], callbackTimeoutMs } = o;
+    const userAgent = `byok-ai/${packageVersion()}`;
+    const config = { namespace, providers, prefer, callbackTimeoutMs, userAgent };
+    const [store, callbacks] = connect(o.store ?? defaultStore());
+    this.#namespace = namespace;
+    this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks);
+  }
+
+  /**
+   * Checks a user's key with its provider, seals it and stores it. Registering again for the same user,
+   * provider and label replaces the key atomically; requests under way finish with the old one.
+   *
+   * @throws BYOKError `KEY_REJECTED` when the provider says that the key is wrong, `PERMISSION_DENIED`,
+   * `QUOTA_EXCEEDED`, `PROVIDER_RATE_LIMITED` or `PROVIDER_UNAVAILABLE` when it says otherwise. Nothing
+   * is stored in any of these cases.
+   */
+  async registerKey(o: RegisterKeyOptions): Promise<KeyInfo> {
+    const given: unknown = o?.apiKey;
+    let secret: Uint8Array | undefined;
+    try {
+      options.checkOptions(o, options.REGISTER_KEY, "registerKey()");
+      options.required(o, ["userId", "provider", "apiKey"], "registerKey()");
+      const { apiKey, signal, ...rest } = o;
+      const json = encodeJson(rest, "registerKey()");
+      secret = toBytes(apiKey, this.#engine.ready);
+      return await this.#engine.call("registerKey", { json, bytes: [secret] }, signal);
+    } finally {
+      // Native code wipes what it was given; these wipe what it never got.
+      if (given instanceof Uint8Array) given.fill(0);
+      secret?.fill(0);
+    }
+  }
+
+  /** Whether a key is stored. Does not say that it works. */
+  async hasKey(o: KeyOptions): Promise<boolean> {
+    options.checkOptions(o, options.HAS_KEY, "hasKey()");
+    options.required(o, ["userId", "provider"], "hasKey()");
+    return this.#call("hasKey", o);
+  }
+
+  /** What is known about each of a user's keys, in the order of provider and label; empty for a user
+   * without keys. */
+  async listKeys(o: UserOptions): Promise<KeyInfo[]> {
+    options.checkOptions(o, options.LIST_KEYS, "listKeys()");
+    options.required(o, ["userId"], "listKeys()");
+    return this.#call("listKeys", o);
+  }
+
+  /**
+   * Asks the provider whether a stored key still works, and updates its `status` and `verifiedAt`. A key
+   * that the provider refuses comes back as `status: "invalid"`, not as an error.
+   *
+   * @throws BYOKError `KEY_NOT_FOUND`, or why the provider could not be asked
+   */
+  async verifyKey(o: VerifyKeyOptions): Promise<KeyInfo> {
+    options.checkOptions(o, options.VERIFY_KEY, "verifyKey()");
+    options.required(o, ["userId", "provider"], "verifyKey()");
+    return this.#call("verifyKey", o);
+  }
+
+  /** Deletes a key; true when there was one. */
+  async deleteKey(o: KeyOptions): Promise<boolean> {
+    options.checkOptions(o, options.DELETE_KEY, "deleteKey()");
+    options.required(o, ["userId", "provider"], "deleteKey()");
+    return this.#call("deleteKey", o);
+  }
+
+  /** Deletes all keys of a user in this namespace, and returns how many there were. */
+  async deleteUser(o: UserOptions): Promise<number> {
+    options.checkOptions(o, options.DELETE_USER, "deleteUser()");
+    options.required(o, ["userId"], "deleteUser()");
+    return this.#call("deleteUser", o);
+  }
+
+  /**
+   * Acts with one user's keys. Reads nothing yet; a user without keys is met as `KEY_NOT_FOUND` by the
+   * first request.
+   *
+   * @param defaults - for all requests made with what is returned. Headers are merged with a request's;
+   * a request that names another provider takes no `model`, `label` or `providerOptions` from here.
+   * @example
+   * ```ts
+   * const user = byok.use("user_123", { provider: "anthropic", maxRetries: 4 });
+   * ```
+   */
+  use(userId: string, defaults?: RequestDefaults): User {
+    const complaint = options.identifier(userId, "userId");
+    if (complaint !== undefined) throw invalidArgument(`use(): ${complaint}`);
+    if (defaults !== undefined) options.checkOptions(defaults, options.USER_DEFAULTS, "use()");
+    return new User(this.#engine, userId, defaults && definedOf(defaults));
+  }
+
+  /** Ends what is still running with `CLOSED`, closes connections and the store. Operations afterwards
+   * fail with `CLOSED`; closing twice is fine. Call it before `worker.terminate()`. */
+  async close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  /** The same as `close()`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.#engine.close();
+  }
+
+  /** @internal */
+  [inspect.custom](): string {
+    const state = this.#engine.closed ? "closed" : "open";
+    return `BYOK { namespace: ${inspect(this.#namespace)}, state: '${state}' }`;
+  }
+
+  #call<T>(op: string, { signal, ...rest }: UserOptions): Promise<T> {
+    const payload: Payload = { json: encodeJson(rest, `${op}()`), bytes: null };
+    return this.#engine.call(op, payload, signal);
+  }
+}
+
+/** A native store is handed over as it is; any other through callbacks. */
+function connect(store: KeyStore): [NativeStore | null, StoreCallbacks | null] {
+  const handle = nativeHandle(store);
+  return handle === undefined ? [null, storeCallbacks(store)] : [handle, null];
+}
+
+let warned = false;
+
+function defaultStore(): KeyStore {
+  if (process.env["NODE_ENV"] === "production" && !warned) {
+    warned = true;
+    process.emitWarning(
+      "byok-ai keeps users' keys in memory only, because no store was given: they are gone when this process ends. " +
+        "Pass store: new SqliteStore(path), a store of your own, or new MemoryStore() if that is what you want.",
+      { code: "BYOK_MEMORY_STORE" },
+    );
+  }
+  return new MemoryStore();
+}
+
+/** The key as bytes that native code reads and wipes. The caller's own array goes over as it is when
+ * that happens before this returns; else a copy does, since the caller's is wiped at once. */
+function toBytes(apiKey: RegisterKeyOptions["apiKey"], now: boolean): Uint8Array {
+  if (apiKey instanceof Uint8Array) {
+    if (now) return apiKey;
+    const copy = Uint8Array.from(apiKey);
+    apiKey.fill(0);
+    return copy;
+  }
+  return new TextEncoder().encode(typeof apiKey === "string" ? apiKey : JSON.stringify(apiKey));
+}
+
+function definedOf(defaults: RequestDefaults): RequestDefaults {
+  return Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,123 @@
+// One native engine and everything around a call to it: the wait for the master key, the signal,
+// the closed state, decoding. It knows operations by name only.
+
+import { aborted, type BYOKError, decodeEnvelope, decodeError } from "./errors.js";
+import { MasterKeySource } from "./master-key.js";
+import type { NativeEngine, NativeStore, NativeStream, StoreCallbacks } from "./native.js";
+import { native } from "./native.js";
+import type { BYOKOptions } from "./types.js";
+
+/** An operation's arguments: JSON text, and bytes that it names by `{ "$bytes": n }`. */
+export interface Payload {
+  json: string;
+  bytes: Uint8Array[] | null;
+}
+
+export class Engine {
+  readonly #native: NativeEngine;
+  readonly #keys: MasterKeySource;
+  #closing: Promise<void> | undefined;
+  #lastCallId = 0;
+
+  constructor(
+    options: BYOKOptions,
+    config: string,
+    store: NativeStore | null,
+    callbacks: StoreCallbacks | null,
+  ) {
+    const engine = new (native().NativeEngine)(config, store, callbacks);
+    this.#native = engine;
+    this.#keys = new MasterKeySource(options, (current, previous) => {
+      decodeEnvelope(engine.setMasterKeys(current, previous));
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Runs an operation to its end. */
+  async call<T>(op: string, payload: Payload, signal?: AbortSignal): Promise<T> {
+    this.#check(signal);
+    const loading = this.#keys.ready();
+    if (loading !== undefined) {
+      await untilAborted(loading, signal);
+      this.#check(signal);
+    }
+    const { json, bytes } = payload;
+    if (signal === undefined) return decodeEnvelope<T>(await this.#native.call(op, json, bytes, 0));
+
+    this.#lastCallId = (this.#lastCallId % 0xffff_ffff) + 1;
+    const callId = this.#lastCallId;
+    const cancel = () => this.#native.cancel(callId);
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return decodeEnvelope<T>(await this.#native.call(op, json, bytes, callId), signal);
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** True when an operation begins at once, so that its bytes need not be copied. */
+  get ready(): boolean {
+    return !this.closed && this.#keys.ready() === undefined;
+  }
+
+  /** Begins a stream: at once when nothing has to be waited for. */
+  open(op: string, payload: Payload | Promise<Payload>): NativeStream | Promise<NativeStream> {
+    this.#check(undefined);
+    const loading = this.#keys.ready();
+    if (loading !== undefined || payload instanceof Promise)
+      return this.#openLater(op, payload, loading);
+    return this.#native.open(op, payload.json, payload.bytes);
+  }
+
+  /** Ends what is running with `CLOSED` and releases the store. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #openLater(
+    op: string,
+    payload: Payload | Promise<Payload>,
+    loading: Promise<void> | undefined,
+  ): Promise<NativeStream> {
+    const [{ json, bytes }] = await Promise.all([payload, loading]);
+    this.#check(undefined);
+    return this.#native.open(op, json, bytes);
+  }
+
+  async #close(): Promise<void> {
+    this.#keys.close();
+    decodeEnvelope(await this.#native.call("close", "{}", null, 0));
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (signal?.aborted) throw aborted(signal);
+    if (this.closed) throw closed();
+  }
+}
+
+function closed(): BYOKError {
+  return decodeError({
+    code: "CLOSED",
+    message:
+      "This BYOK was closed. Make a new one, or call close() only when the last request is done.",
+  });
+}
+
+/** Waits for something that knows no signal. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return work;
+  let stop = () => {};
+  const abort = new Promise<never>((_, reject) => {
+    stop = () => reject(aborted(signal));
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    await Promise.race([work, abort]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -20,7 +20,7 @@ use crate::sse::SseEvent;
 
 /// Every provider that needs no configuration.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
-    vec![Arc::new(gemini::Gemini)]
+    vec![Arc::new(anthropic::Anthropic)]
 }
 
 /// One service that takes a user's key.

@@ -93,7 +93,7 @@ impl ChatAnswer {
         };
         // Perplexity sends both, with an empty delta in a whole answer and the text so far as the
         // message of a chunk.
-        let (delta, message) = (choice.delta.as_ref(), choice.message.as_ref());
+        let (delta, message) = (choice.delta.as_ref(), choice.message.as_deref());
         let said = match self.is_whole {
             true => message.or(delta),
             false => delta.or(message),
@@ -245,6 +245,7 @@ fn add_text(text: &str, fold: &mut ChatFold) {
     }
 }
 
+/// What few chunks have is boxed: the rest is moved about while it is read.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow, default)]
@@ -253,15 +254,15 @@ struct Body<'a> {
     model: Text<'a>,
     #[serde(borrow, default)]
     choices: First<Choice<'a>>,
-    usage: Option<WireUsage>,
-    x_groq: Option<XGroq>,
+    usage: Option<Box<WireUsage>>,
+    x_groq: Option<Box<XGroq>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct XGroq {
-    usage: Option<WireUsage>,
+    usage: Option<Box<WireUsage>>,
 }
 
 #[derive(Deserialize)]
@@ -271,7 +272,7 @@ struct Choice<'a> {
     #[serde(borrow)]
     delta: Option<WireMessage<'a>>,
     #[serde(borrow)]
-    message: Option<WireMessage<'a>>,
+    message: Option<Box<WireMessage<'a>>>,
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
     #[serde(borrow)]

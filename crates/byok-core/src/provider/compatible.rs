@@ -157,7 +157,8 @@ pub static TABLE: &[Row] = &[
         // `sk-` with 48 characters, which is OpenAI's old shape too.
         recognizes: |_| false,
         dialect: Dialect {
-            effort: Effort::Switch,
+            max_tokens: "max_completion_tokens",
+            effort: Effort::FieldOrOff,
             replay: Replay::ReasoningContent,
             ..LISTED
         },

@@ -367,24 +367,17 @@ impl Builder<'_> {
         }
     }
 
-    fn effort(&mut self, effort: &str, body: &mut Map<String, Value>) {
-        let is_on = effort != "none";
-        let has_switch = matches!(self.dialect.effort, Effort::Thinking | Effort::Switch);
-        if has_switch {
-            let state = if is_on { "enabled" } else { "disabled" };
+    fn effort(&self, effort: &str, body: &mut Map<String, Value>) {
+        let is_off = effort == "none";
+        let state = match (self.dialect.effort, is_off) {
+            (Effort::Thinking | Effort::FieldOrOff, true) => Some("disabled"),
+            (Effort::Thinking, false) => Some("enabled"),
+            _ => None,
+        };
+        if let Some(state) = state {
             body.insert("thinking".into(), json!({ "type": state }));
         }
-        if self.dialect.effort == Effort::Switch {
-            if is_on {
-                self.warnings.push(Warning::new(
-                    "reasoning.effort",
-                    format!(
-                        "{} only turns reasoning on or off; it was turned on.",
-                        self.name
-                    ),
-                ));
-            }
-        } else if is_on || !has_switch {
+        if state != Some("disabled") {
             body.insert("reasoning_effort".into(), effort.into());
         }
     }

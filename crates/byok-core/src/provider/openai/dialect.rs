@@ -26,8 +26,9 @@ pub enum Effort {
     Field,
     /// `thinking: { type }` switches it, `reasoning_effort` says how much (DeepSeek).
     Thinking,
-    /// `thinking: { type }` switches it and there are no levels (Moonshot).
-    Switch,
+    /// `reasoning_effort: "high"`, and `thinking: { type: "disabled" }` for `none` (Moonshot: its
+    /// older models only know the switch, kimi-k3 only the levels).
+    FieldOrOff,
     /// `reasoning: { effort, max_tokens }` (OpenRouter).
     Object,
 }

@@ -1,7 +1,9 @@
 //! Where sealed records live: the plain record type, the trait that every store implements, and the
 //! two native stores. A store sees ciphertext and metadata only; it decides nothing.
 
+mod cursor;
 mod memory;
+mod packed;
 mod sqlite;
 
 pub use memory::MemoryStore;
@@ -11,7 +13,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 /// What names a record: all four are always present, compared byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +37,24 @@ pub enum KeyStatus {
     Invalid,
 }
 
+impl KeyStatus {
+    const ALL: [KeyStatus; 3] = [KeyStatus::Active, KeyStatus::Unverified, KeyStatus::Invalid];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyStatus::Active => "active",
+            KeyStatus::Unverified => "unverified",
+            KeyStatus::Invalid => "invalid",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<KeyStatus> {
+        KeyStatus::ALL
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
+}
+
 /// One stored key: an id, the sealed secret and metadata, plain JSON values throughout.
 /// Dates are ISO 8601 strings in UTC with milliseconds, so they sort as text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,7 +75,8 @@ pub struct KeyRecord {
     pub metadata: Option<Map<String, Value>>,
 }
 
-/// One page of [`KeyStore::scan`]; no cursor means that it was the last.
+/// One page of [`KeyStore::scan`]; no cursor means that it was the last. A page may be shorter than
+/// the limit, even empty, and still have a cursor: a store bounds the work of one call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScanPage {
     pub records: Vec<KeyRecord>,
@@ -98,4 +119,21 @@ pub trait KeyStore: Send + Sync {
 
     /// Releases what the store holds. Calls after it fail with `CLOSED`; closing twice is fine.
     async fn close(&self) -> Result<()>;
+}
+
+/// How many records one call of a native store's `scan` looks at, left out ones included.
+const SCAN_BUDGET: usize = 4_096;
+
+fn closed() -> Error {
+    Error::new(Code::Closed, "The store is closed. Create a new one.")
+}
+
+/// The page size of a scan; 0 is refused, since no walk would ever end with it.
+fn page_limit(options: &ScanOptions) -> Result<usize> {
+    match usize::try_from(options.limit) {
+        Ok(0) | Err(_) => Err(Error::invalid_argument(
+            "`limit` of a scan must be at least 1.",
+        )),
+        Ok(limit) => Ok(limit),
+    }
 }

@@ -50,10 +50,10 @@ for (const [kind, create] of [
     await store.close();
     const id = { namespace: "n", userId: "u", provider: "p", label: "l" };
     for (const call of [
-      store.get(id),
-      store.delete(id),
-      store.list(id),
-      store.scan({ limit: 1 }),
+      () => store.get(id),
+      () => store.delete(id),
+      () => store.list(id),
+      () => store.scan({ limit: 1 }),
     ]) {
       await assert.rejects(call, { code: "CLOSED" });
     }

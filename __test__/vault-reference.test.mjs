@@ -15,7 +15,9 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const RECORDS = 10_000;
 
 test(`the reference opens ${RECORDS} records that Rust sealed`, () => {
-  const lines = runRust(["seal", String(RECORDS)]).trimEnd().split("\n");
+  const lines = runRust(["seal", String(RECORDS)])
+    .trimEnd()
+    .split("\n");
   assert.equal(lines.length, RECORDS);
   for (const text of lines) {
     const line = JSON.parse(text);
@@ -26,7 +28,9 @@ test(`the reference opens ${RECORDS} records that Rust sealed`, () => {
     assert.equal(payload.createdAt, line.createdAt);
     assert.deepEqual(hexValues(payload.fields), { ...line.fields });
     assert.equal(fingerprint(master, line.apiKey), line.fingerprint);
-    assert.throws(() => open(master, { ...line, userId: `${line.userId}x` }, line.sealed), { code: "DECRYPT_FAILED" });
+    assert.throws(() => open(master, { ...line, userId: `${line.userId}x` }, line.sealed), {
+      code: "DECRYPT_FAILED",
+    });
   }
 });
 
@@ -52,7 +56,9 @@ test("Rust refuses a reference record whose content is said to be something else
 
 test("the reference reproduces the documented examples", () => {
   const page = readFileSync(join(ROOT, "docs/reference/record-format.md"), "utf8");
-  const documented = [...page.matchAll(/^record +((?:[0-9a-f]+\s+)+)/gm)].map((match) => match[1].replace(/\s/g, ""));
+  const documented = [...page.matchAll(/^record +((?:[0-9a-f]+\s+)+)/gm)].map((match) =>
+    match[1].replace(/\s/g, ""),
+  );
   const master = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
   const salt = Buffer.from(Array.from({ length: 24 }, (_, index) => 0xa0 + index));
   const context = { namespace: "default", userId: "user_42", provider: "openai", label: "main" };
@@ -107,7 +113,9 @@ function spawnRust(args, input = "") {
 function randomLine() {
   const visible = range(0x21, 0x7e);
   const name = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"];
-  const any = [..."aZ9 \0\x7f\x80é\u0301ß\u07ff\u0800用户\ud7ff\ue000\ufeff\ufffd\uffff\u{10000}\u{1f600}\u{10ffff}"];
+  const any = [
+    ..."aZ9 \0\x7f\x80é\u0301ß\u07ff\u0800用户\ud7ff\ue000\ufeff\ufffd\uffff\u{10000}\u{1f600}\u{10ffff}",
+  ];
   const master = randomBytes(32);
   const context = {
     namespace: pick(any, randomInt(1, 65)),
@@ -115,11 +123,14 @@ function randomLine() {
     provider: pick([...range(0x61, 0x7a), ...range(0x30, 0x39)], randomInt(1, 65)),
     label: pick(any, randomInt(1, 65)),
   };
-  const payload = { apiKey: pick(visible, randomInt(20) === 0 ? randomInt(1, 8_193) : randomInt(20, 180)) };
+  const payload = {
+    apiKey: pick(visible, randomInt(20) === 0 ? randomInt(1, 8_193) : randomInt(20, 180)),
+  };
   if (randomInt(3) === 0) payload.origin = pick(visible, randomInt(1, 301));
   if (randomInt(2) === 0) payload.createdAt = randomInt(2 ** 47) * 64 + randomInt(64);
   const fields = Object.create(null);
-  for (let count = randomInt(4); count > 0; count--) fields[pick(name, randomInt(1, 65))] = randomBytes(randomInt(1, 100));
+  for (let count = randomInt(4); count > 0; count--)
+    fields[pick(name, randomInt(1, 65))] = randomBytes(randomInt(1, 100));
   return {
     master: master.toString("hex"),
     ...context,
@@ -135,9 +146,13 @@ function pick(alphabet, length) {
 }
 
 function range(first, last) {
-  return Array.from({ length: last - first + 1 }, (_, index) => String.fromCodePoint(first + index));
+  return Array.from({ length: last - first + 1 }, (_, index) =>
+    String.fromCodePoint(first + index),
+  );
 }
 
 function hexValues(fields = {}) {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.toString("hex")]));
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, value.toString("hex")]),
+  );
 }

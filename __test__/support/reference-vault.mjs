@@ -2,7 +2,13 @@
 // from nothing else, in plain node:crypto. It is what the Rust vault is tested against, and what
 // anyone may take to open their records without this project.
 
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 
 const TEXT_PREFIX = "byok1.";
 const CONTEXT_LABEL = Buffer.from("byok-ai/record@v1\0");
@@ -29,11 +35,14 @@ export function open(master, context, sealed) {
   if (!header.subarray(4).equals(kid(master))) throw failure("UNKNOWN_MASTER_KEY");
 
   const derived = deriveMessage(master, header, record.subarray(12, 36), context);
-  if (!timingSafeEqual(derived.commitment, record.subarray(36, 68))) throw failure("DECRYPT_FAILED");
+  if (!timingSafeEqual(derived.commitment, record.subarray(36, 68)))
+    throw failure("DECRYPT_FAILED");
   const decipher = createDecipheriv("aes-256-gcm", derived.key, derived.nonce);
   decipher.setAuthTag(record.subarray(-16));
   try {
-    return decodePayload(Buffer.concat([decipher.update(record.subarray(68, -16)), decipher.final()]));
+    return decodePayload(
+      Buffer.concat([decipher.update(record.subarray(68, -16)), decipher.final()]),
+    );
   } catch {
     throw failure("DECRYPT_FAILED");
   }
@@ -60,7 +69,12 @@ function hkdfExpand(key, info, length) {
   for (let i = 1; (i - 1) * 64 < length; i++) {
     const hmac = createHmac("sha512", key);
     if (i > 1) hmac.update(blocks[i - 2]);
-    blocks.push(hmac.update(info).update(Buffer.from([i])).digest());
+    blocks.push(
+      hmac
+        .update(info)
+        .update(Buffer.from([i]))
+        .digest(),
+    );
   }
   return Buffer.concat(blocks).subarray(0, length);
 }
@@ -83,7 +97,8 @@ function encodeContext(header, { namespace, userId, provider, label }) {
     if (typeof text !== "string") throw failure("INVALID_ARGUMENT");
     const bytes = Buffer.from(text, "utf8");
     const wellFormed = bytes.toString("utf8") === text;
-    if (!wellFormed || bytes.length < 1 || bytes.length > maxBytes) throw failure("INVALID_ARGUMENT");
+    if (!wellFormed || bytes.length < 1 || bytes.length > maxBytes)
+      throw failure("INVALID_ARGUMENT");
     const prefix = Buffer.alloc(5);
     prefix.writeUInt8(index + 1, 0);
     prefix.writeUInt32BE(bytes.length, 1);
@@ -99,7 +114,8 @@ function decodeText(sealed) {
   const record = Buffer.from(encoded, "base64url");
   if (record.toString("base64url") !== encoded) throw failure("BAD_RECORD");
   const payloadLength = record.length - OVERHEAD;
-  const lengthIsValid = payloadLength >= 64 && payloadLength <= PAYLOAD_MAX && payloadLength % 64 === 0;
+  const lengthIsValid =
+    payloadLength >= 64 && payloadLength <= PAYLOAD_MAX && payloadLength % 64 === 0;
   if (!lengthIsValid || record.readUInt32BE(0) !== 0x01010000) throw failure("BAD_RECORD");
   return record;
 }
@@ -108,7 +124,9 @@ function encodePayload({ apiKey, origin, fields = {}, createdAt }) {
   const items = [item(1, Buffer.from(apiKey))];
   if (origin !== undefined) items.push(item(2, Buffer.from(origin)));
   for (const name of Object.keys(fields).sort()) {
-    items.push(item(3, Buffer.concat([Buffer.from([name.length]), Buffer.from(name), fields[name]])));
+    items.push(
+      item(3, Buffer.concat([Buffer.from([name.length]), Buffer.from(name), fields[name]])),
+    );
   }
   if (createdAt !== undefined) {
     const value = Buffer.alloc(8);
@@ -173,7 +191,11 @@ function decodePayload(padded) {
 }
 
 function isVisibleAscii(bytes, maxLength) {
-  return bytes.length >= 1 && bytes.length <= maxLength && bytes.every((byte) => byte >= 0x21 && byte <= 0x7e);
+  return (
+    bytes.length >= 1 &&
+    bytes.length <= maxLength &&
+    bytes.every((byte) => byte >= 0x21 && byte <= 0x7e)
+  );
 }
 
 function check(condition) {

@@ -166,14 +166,16 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
 
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     chain(error).find_map(|error| {
-        // An I/O error hides the one that it was made from: its source is that one's source.
-        let hidden = error
+        // An I/O error hides the one that it was made from (often another I/O error): its source is
+        // that one's source.
+        let mut hidden = error;
+        while let Some(inner) = hidden
             .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        match hidden {
-            Some(hidden) => hidden.downcast_ref(),
-            None => error.downcast_ref(),
+            .and_then(io::Error::get_ref)
+        {
+            hidden = inner;
         }
+        hidden.downcast_ref()
     })
 }
 

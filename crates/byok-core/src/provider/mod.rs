@@ -2,9 +2,9 @@
 //! `builtin` is the one visible list.
 
 mod anthropic;
-mod compatible;
+pub mod compatible;
 mod gemini;
-mod openai;
+pub mod openai;
 
 use std::sync::Arc;
 
@@ -20,7 +20,11 @@ use crate::sse::SseEvent;
 
 /// Every provider that needs no configuration.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
-    vec![Arc::new(anthropic::Anthropic)]
+    let mut all: Vec<Arc<dyn Provider>> = vec![Arc::new(openai::OpenAi), Arc::new(gemini::Gemini)];
+    for row in compatible::TABLE {
+        all.push(Arc::new(compatible::Compatible::row(row)));
+    }
+    all
 }
 
 /// One service that takes a user's key.
@@ -129,16 +133,22 @@ impl Failure {
         self
     }
 
+    /// For an error inside an answer that has a status of success.
+    pub fn into_error(self) -> Error {
+        self.with_words("The provider answered with an error")
+    }
+
     /// For an error event in the middle of a stream: never retried, since text may be out already.
     pub fn into_stream_error(self) -> Error {
+        self.with_words("The provider ended the stream with an error")
+    }
+
+    fn with_words(self, words: &str) -> Error {
         let message = self.message.unwrap_or_else(|| "no reason given".to_owned());
-        Error::new(
-            self.code,
-            format!("The provider ended the stream with an error: {message}"),
-        )
-        .with_request_id(self.request_id.as_deref())
-        .with_retryable(self.retryable)
-        .with_retry_after_ms(self.retry_after_ms)
+        Error::new(self.code, format!("{words}: {message}"))
+            .with_request_id(self.request_id.as_deref())
+            .with_retryable(self.retryable)
+            .with_retry_after_ms(self.retry_after_ms)
     }
 }
 

@@ -101,13 +101,25 @@ struct Parts<'a>(&'a str);
 
 impl<'a> Parts<'a> {
     fn next(&mut self) -> Cow<'a, str> {
-        let (part, rest) = self.0.split_once(END).unwrap_or((self.0, ""));
-        self.0 = rest;
-        if part.contains('\0') {
-            Cow::Owned(part.replace(NUL, "\0"))
-        } else {
-            Cow::Borrowed(part)
+        let bytes = self.0.as_bytes();
+        let mut end = 0;
+        let mut has_nul = false;
+        while let Some(offset) = memchr::memchr(0, &bytes[end..]) {
+            end += offset;
+            if bytes[end..].starts_with(NUL.as_bytes()) {
+                has_nul = true;
+                end += NUL.len();
+                continue;
+            }
+            let part = &self.0[..end];
+            self.0 = self.0[end..].strip_prefix(END).unwrap_or_default();
+            return if has_nul {
+                Cow::Owned(part.replace(NUL, "\0"))
+            } else {
+                Cow::Borrowed(part)
+            };
         }
+        Cow::Borrowed(std::mem::take(&mut self.0))
     }
 
     fn next_owned(&mut self) -> String {

@@ -163,6 +163,23 @@ test("a signal cancels its own call alone and keeps no listener", async () => {
   assert.equal(engine.cancelled.length, 1);
 });
 
+test("many calls may share a signal, with one listener until the last is done", async () => {
+  const user = make().use("u");
+  const engine = lastEngine();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const pending = Array.from({ length: 20 }, () => user.chat({ prompt: "x", signal }));
+  await Promise.resolve();
+  assert.equal(getEventListeners(signal, "abort").length, 1);
+  engine.calls[0]?.settle({ ok: { text: "done" } });
+  await pending[0];
+  assert.equal(getEventListeners(signal, "abort").length, 1);
+  controller.abort();
+  for (const call of pending.slice(1)) await assert.rejects(call, { code: "ABORTED" });
+  assert.equal(engine.cancelled.length, 19);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+});
+
 test("a signal ends the wait for a master key that never comes", async () => {
   const byok = new BYOK({ masterKey: () => new Promise(() => {}) });
   const controller = new AbortController();

@@ -82,7 +82,7 @@ export class BYOK implements AsyncDisposable {
   async hasKey(o: KeyOptions): Promise<boolean> {
     options.checkOptions(o, options.HAS_KEY, "hasKey()");
     options.required(o, ["userId", "provider"], "hasKey()");
-    return this.#call("hasKey", o);
+    return await this.#call("hasKey", o);
   }
 
   /** What is known about each of a user's keys, in the order of provider and label; empty for a user
@@ -90,7 +90,7 @@ export class BYOK implements AsyncDisposable {
   async listKeys(o: UserOptions): Promise<KeyInfo[]> {
     options.checkOptions(o, options.LIST_KEYS, "listKeys()");
     options.required(o, ["userId"], "listKeys()");
-    return this.#call("listKeys", o);
+    return await this.#call("listKeys", o);
   }
 
   /**
@@ -102,21 +102,21 @@ export class BYOK implements AsyncDisposable {
   async verifyKey(o: VerifyKeyOptions): Promise<KeyInfo> {
     options.checkOptions(o, options.VERIFY_KEY, "verifyKey()");
     options.required(o, ["userId", "provider"], "verifyKey()");
-    return this.#call("verifyKey", o);
+    return await this.#call("verifyKey", o);
   }
 
   /** Deletes a key; true when there was one. */
   async deleteKey(o: KeyOptions): Promise<boolean> {
     options.checkOptions(o, options.DELETE_KEY, "deleteKey()");
     options.required(o, ["userId", "provider"], "deleteKey()");
-    return this.#call("deleteKey", o);
+    return await this.#call("deleteKey", o);
   }
 
   /** Deletes all keys of a user in this namespace, and returns how many there were. */
   async deleteUser(o: UserOptions): Promise<number> {
     options.checkOptions(o, options.DELETE_USER, "deleteUser()");
     options.required(o, ["userId"], "deleteUser()");
-    return this.#call("deleteUser", o);
+    return await this.#call("deleteUser", o);
   }
 
   /**

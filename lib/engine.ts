@@ -5,6 +5,7 @@ import { aborted, type BYOKError, decodeEnvelope, decodeError } from "./errors.j
 import { MasterKeySource } from "./master-key.js";
 import type { NativeEngine, NativeStore, NativeStream, StoreCallbacks } from "./native.js";
 import { native } from "./native.js";
+import { onAbort } from "./signal.js";
 import type { BYOKOptions } from "./types.js";
 
 /** An operation's arguments: JSON text, and bytes that it names by `{ "$bytes": n }`. */
@@ -49,12 +50,11 @@ export class Engine {
 
     this.#lastCallId = (this.#lastCallId % 0xffff_ffff) + 1;
     const callId = this.#lastCallId;
-    const cancel = () => this.#native.cancel(callId);
-    signal.addEventListener("abort", cancel, { once: true });
+    const stopListening = onAbort(signal, () => this.#native.cancel(callId));
     try {
       return decodeEnvelope<T>(await this.#native.call(op, json, bytes, callId), signal);
     } finally {
-      signal.removeEventListener("abort", cancel);
+      stopListening();
     }
   }
 
@@ -110,14 +110,13 @@ function closed(): BYOKError {
 /** Waits for something that knows no signal. */
 async function untilAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return work;
-  let stop = () => {};
+  let stopListening = () => {};
   const abort = new Promise<never>((_, reject) => {
-    stop = () => reject(aborted(signal));
-    signal.addEventListener("abort", stop, { once: true });
+    stopListening = onAbort(signal, () => reject(aborted(signal)));
   });
   try {
     await Promise.race([work, abort]);
   } finally {
-    signal.removeEventListener("abort", stop);
+    stopListening();
   }
 }

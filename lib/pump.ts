@@ -10,6 +10,7 @@ import {
   invalidArgument,
 } from "./errors.js";
 import type { NativeStream } from "./native.js";
+import { onAbort } from "./signal.js";
 
 type Envelope<E, R> = { ok: { events: E[]; result?: R } } | { error: ErrorFields };
 
@@ -26,7 +27,7 @@ export class Pump<E, R> implements Source<E> {
   readonly #resolve: (result: R) => void;
   readonly #reject: (error: unknown) => void;
   readonly #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
   #source: NativeStream | Promise<NativeStream> | undefined;
   /** Batches that arrived while only the result was wanted, or beside a reader. */
   readonly #queue: E[][] = [];
@@ -59,8 +60,7 @@ export class Pump<E, R> implements Source<E> {
     if (signal === undefined) return;
     // Weak: a signal that lives long must not keep streams that nobody reads any more.
     const weak = new WeakRef(this);
-    this.#onAbort = () => weak.deref()?.cancel(aborted(signal));
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopListening = onAbort(signal, () => weak.deref()?.cancel(aborted(signal)));
   }
 
   /** Makes the caller the one reader.
@@ -143,7 +143,7 @@ export class Pump<E, R> implements Source<E> {
     this.#failure = failure;
     this.#source = undefined;
     if (failure !== undefined) this.#reject(failure);
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#stopListening?.();
   }
 }
 

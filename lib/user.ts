@@ -38,7 +38,7 @@ export class User {
   async chat<T = unknown>(request: ChatRequest): Promise<ChatResult<T>> {
     const payload = encodeChat(this.#userId, this.#defaults, request, "chat()");
     const ready = payload instanceof Promise ? await payload : payload;
-    return this.#engine.call("chat", ready, request.signal);
+    return await this.#engine.call("chat", ready, request.signal);
   }
 
   /** Asks a model and hands on the answer while it is made. Returns at once and never throws: errors,
@@ -61,7 +61,7 @@ export class User {
       json: encodeJson({ userId: this.#userId }, "capabilities()"),
       bytes: null,
     };
-    return this.#engine.call("capabilities", payload, o.signal);
+    return await this.#engine.call("capabilities", payload, o.signal);
   }
 
   /** @internal */

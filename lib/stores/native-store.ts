@@ -31,7 +31,7 @@ export abstract class NativeKeyStore implements KeyStore {
 
   /** The record of exactly this id, or null. */
   async get(id: KeyId): Promise<KeyRecord | null> {
-    return this.#call("get", id);
+    return await this.#call("get", id);
   }
 
   /** Writes a record, replacing one of the same id. */
@@ -41,22 +41,22 @@ export abstract class NativeKeyStore implements KeyStore {
 
   /** Deletes; true when there was a record. */
   async delete(id: KeyId): Promise<boolean> {
-    return this.#call("delete", id);
+    return await this.#call("delete", id);
   }
 
   /** All records of one user, in the order of provider and label. */
   async list(o: { namespace: string; userId: string }): Promise<KeyRecord[]> {
-    return this.#call("list", o);
+    return await this.#call("list", o);
   }
 
   /** Writes `record` only if the stored one still has `expected.sealed`. */
   async replace(record: KeyRecord, expected: { sealed: string }): Promise<boolean> {
-    return this.#call("replace", { record, expected });
+    return await this.#call("replace", { record, expected });
   }
 
   /** Walks all records in a stable order. */
   async scan(o: { cursor?: string; limit: number; notPrefix?: string }): Promise<ScanPage> {
-    return this.#call("scan", o);
+    return await this.#call("scan", o);
   }
 
   /** Releases what the store holds. Closing twice is fine; other calls after it fail with `CLOSED`. */

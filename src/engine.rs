@@ -49,7 +49,10 @@ impl NativeEngine {
         callbacks: Option<StoreCallbacks>,
     ) -> napi::Result<Self> {
         create(&config, store, callbacks)
-            .map(|engine| NativeEngine { engine: Arc::new(engine), calls: Arc::default() })
+            .map(|engine| NativeEngine {
+                engine: Arc::new(engine),
+                calls: Arc::default(),
+            })
             .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
     }
 
@@ -85,7 +88,9 @@ impl NativeEngine {
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
         promise::spawn(env, async move {
             let work = dispatch(&engine, &op, &json, attachments);
-            let Some(registration) = registration else { return work.await };
+            let Some(registration) = registration else {
+                return work.await;
+            };
             tokio::select! {
                 biased;
                 () = registration.token.cancelled() => envelope::error(&aborted()),
@@ -120,8 +125,9 @@ fn create(
     callbacks: Option<StoreCallbacks>,
 ) -> Result<Engine> {
     let config: EngineConfig = parse(config)?;
-    let timeout =
-        config.callback_timeout_ms.map_or(DEFAULT_CALLBACK_TIMEOUT, Duration::from_millis);
+    let timeout = config
+        .callback_timeout_ms
+        .map_or(DEFAULT_CALLBACK_TIMEOUT, Duration::from_millis);
     let store: Arc<dyn KeyStore> = match (store, callbacks) {
         (Some(native), None) => native.store.clone(),
         (None, Some(StoreCallbacks { call, has })) => {
@@ -136,7 +142,11 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
     match op {
         "chat" => encode(engine.chat(json, &bytes)).await,
         "registerKey" => {
-            let key = Zeroizing::new(if bytes.is_empty() { Vec::new() } else { bytes.remove(0) });
+            let key = Zeroizing::new(if bytes.is_empty() {
+                Vec::new()
+            } else {
+                bytes.remove(0)
+            });
             encode(engine.register_key(json, key)).await
         }
         "hasKey" => encode(engine.has_key(json)).await,
@@ -201,12 +211,19 @@ impl Registration {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(call_id, token.clone());
-        Registration { calls: calls.clone(), call_id, token }
+        Registration {
+            calls: calls.clone(),
+            call_id,
+            token,
+        }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call_id);
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.call_id);
     }
 }

@@ -48,7 +48,11 @@ struct Failure {
 pub fn decode<'de, T: Deserialize<'de>>(text: &'de str, fallback: Code) -> Result<T> {
     match serde_json::from_str(text) {
         Ok(Answer::Ok(value)) => Ok(value),
-        Ok(Answer::Error(Failure { code, message, cause_id })) => {
+        Ok(Answer::Error(Failure {
+            code,
+            message,
+            cause_id,
+        })) => {
             let error = Error::new(Code::from_name(&code).unwrap_or(fallback), message);
             Err(match cause_id {
                 Some(cause_id) => error.with_cause_id(cause_id),

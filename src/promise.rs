@@ -18,7 +18,10 @@ pub fn spawn<'env>(
     future: impl Future<Output = String> + Send + 'static,
 ) -> napi::Result<PromiseRaw<'env, String>> {
     env.spawn_future(async move {
-        Ok(AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|_| envelope::error(&bug())))
+        Ok(AssertUnwindSafe(future)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| envelope::error(&bug())))
     })
 }
 

@@ -24,14 +24,18 @@ pub struct NativeStore {
 impl NativeStore {
     #[napi(factory, catch_unwind)]
     pub fn memory() -> Self {
-        NativeStore { store: Arc::new(MemoryStore::new()) }
+        NativeStore {
+            store: Arc::new(MemoryStore::new()),
+        }
     }
 
     /// Opens or makes a database file. Throws an error whose message is an envelope.
     #[napi(factory, catch_unwind)]
     pub fn sqlite(path: String) -> napi::Result<Self> {
         match SqliteStore::open(Path::new(&path)) {
-            Ok(store) => Ok(NativeStore { store: Arc::new(store) }),
+            Ok(store) => Ok(NativeStore {
+                store: Arc::new(store),
+            }),
             Err(error) => Err(napi::Error::from_reason(envelope::error(&error))),
         }
     }
@@ -44,7 +48,9 @@ impl NativeStore {
         json: String,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let store = self.store.clone();
-        promise::spawn(env, async move { envelope::encode(&dispatch(&*store, &op, &json).await) })
+        promise::spawn(env, async move {
+            envelope::encode(&dispatch(&*store, &op, &json).await)
+        })
     }
 }
 
@@ -73,7 +79,9 @@ async fn dispatch(store: &dyn KeyStore, op: &str, json: &str) -> Result<Value> {
         "delete" => json!(store.delete(&parse::<KeyId>(json)?).await?),
         "list" => {
             let ListOptions { namespace, user_id } = parse(json)?;
-            let namespace = namespace.as_deref().unwrap_or(byok_core::engine::DEFAULT_NAMESPACE);
+            let namespace = namespace
+                .as_deref()
+                .unwrap_or(byok_core::engine::DEFAULT_NAMESPACE);
             json!(store.list(namespace, &user_id).await?)
         }
         "replace" => {
@@ -82,6 +90,10 @@ async fn dispatch(store: &dyn KeyStore, op: &str, json: &str) -> Result<Value> {
         }
         "scan" => json!(store.scan(&parse::<ScanOptions>(json)?).await?),
         "close" => json!(store.close().await?),
-        _ => return Err(Error::invalid_argument(format!("A store has no method {op:?}."))),
+        _ => {
+            return Err(Error::invalid_argument(format!(
+                "A store has no method {op:?}."
+            )));
+        }
     })
 }

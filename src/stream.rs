@@ -69,7 +69,11 @@ impl NativeStream {
             let _ = settle.send(outcome);
         });
         NativeStream {
-            source: Arc::new(Mutex::new(Source { items, outcome: Some(outcome), batch: Vec::new() })),
+            source: Arc::new(Mutex::new(Source {
+                items,
+                outcome: Some(outcome),
+                batch: Vec::new(),
+            })),
             _cancel_on_drop: cancel.clone().drop_guard(),
             cancel,
         }
@@ -80,7 +84,9 @@ impl NativeStream {
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
         let source = self.source.clone();
-        promise::spawn(env, async move { envelope::encode(&source.lock().await.next().await) })
+        promise::spawn(env, async move {
+            envelope::encode(&source.lock().await.next().await)
+        })
     }
 
     #[napi(catch_unwind)]

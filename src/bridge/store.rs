@@ -57,7 +57,11 @@ impl KeyStore for CallbackStore {
     }
 
     async fn list(&self, namespace: &str, user_id: &str) -> Result<Vec<KeyRecord>> {
-        self.call("list", &json!({ "namespace": namespace, "userId": user_id })).await
+        self.call(
+            "list",
+            &json!({ "namespace": namespace, "userId": user_id }),
+        )
+        .await
     }
 
     async fn replace(&self, record: &KeyRecord, expected_sealed: &str) -> Result<Option<bool>> {

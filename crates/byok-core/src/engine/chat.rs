@@ -37,18 +37,33 @@ impl Engine {
     /// Any code of `docs/reference/errors.md` but those of registration.
     pub async fn chat(&self, json: &str, attachments: &[Vec<u8>]) -> Result<ChatResult> {
         let prepared = self.prepare_chat(json, attachments, false).await?;
-        let Prepared { key, routing, request, model, wire } = prepared;
+        let Prepared {
+            key,
+            routing,
+            request,
+            model,
+            wire,
+        } = prepared;
         let failure = key.failure();
-        let call = key.call(&wire.path, Some(wire.body), &wire.headers, &routing, &failure)?;
-        let (head, body) = self.http.fetch(call).await.map_err(|error| key.blame(error))?;
+        let call = key.call(
+            &wire.path,
+            Some(wire.body),
+            &wire.headers,
+            &routing,
+            &failure,
+        )?;
+        let (head, body) = self
+            .http
+            .fetch(call)
+            .await
+            .map_err(|error| key.blame(error))?;
         let request_id = key.request_id(&head.headers);
 
         let mut fold = ChatFold::whole();
         chat_of(&key)?
             .response(&request, &body, &mut fold)
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
-        let mut result =
-            finish(fold, &key, &request, &model, wire.warnings, request_id);
+        let mut result = finish(fold, &key, &request, &model, wire.warnings, request_id);
         if routing.include_raw {
             result.raw = serde_json::from_slice(&body).ok();
         }
@@ -67,10 +82,26 @@ impl Engine {
         sink: mpsc::Sender<ChatStreamItem>,
     ) -> Result<()> {
         let prepared = self.prepare_chat(json, attachments, true).await?;
-        let Prepared { key, routing, request, model, wire } = prepared;
+        let Prepared {
+            key,
+            routing,
+            request,
+            model,
+            wire,
+        } = prepared;
         let failure = key.failure();
-        let call = key.call(&wire.path, Some(wire.body), &wire.headers, &routing, &failure)?;
-        let mut response = self.http.send(call).await.map_err(|error| key.blame(error))?;
+        let call = key.call(
+            &wire.path,
+            Some(wire.body),
+            &wire.headers,
+            &routing,
+            &failure,
+        )?;
+        let mut response = self
+            .http
+            .send(call)
+            .await
+            .map_err(|error| key.blame(error))?;
         let request_id = key.request_id(&response.headers);
         let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
 
@@ -88,7 +119,9 @@ impl Engine {
             };
             let outcome = match &chunk {
                 Some(chunk) => decoder.push(chunk, &mut on_event),
-                None => decoder.finish(&mut on_event).and_then(|()| parser.end(&mut fold)),
+                None => decoder
+                    .finish(&mut on_event)
+                    .and_then(|()| parser.end(&mut fold)),
             };
             // What was understood before an error is still handed on.
             let events = fold.take_events();
@@ -122,18 +155,31 @@ impl Engine {
         let model = routing
             .model
             .clone()
-            .or_else(|| key.registered.default_model(Capability::Chat).map(str::to_owned))
+            .or_else(|| {
+                key.registered
+                    .default_model(Capability::Chat)
+                    .map(str::to_owned)
+            })
             .ok_or_else(|| no_model(key.registered.id()))?;
         let wire = chat_of(&key)?
             .request(&request, &model, stream)
             .map_err(|error| key.blame(error))?;
-        Ok(Prepared { key, routing, request, model, wire })
+        Ok(Prepared {
+            key,
+            routing,
+            request,
+            model,
+            wire,
+        })
     }
 }
 
 fn chat_of(key: &OpenKey) -> Result<&dyn ChatProvider> {
     key.registered.provider.chat().ok_or_else(|| {
-        Error::new(Code::CapabilityUnsupported, format!("{} can't do chat.", key.registered.name()))
+        Error::new(
+            Code::CapabilityUnsupported,
+            format!("{} can't do chat.", key.registered.name()),
+        )
     })
 }
 

@@ -113,7 +113,9 @@ pub fn add_headers(headers: &mut HeaderMap, extra: &BTreeMap<String, String>) ->
             )));
         }
         let value = HeaderValue::from_str(value).map_err(|_| {
-            Error::invalid_argument(format!("headers: the value of {name} has characters that headers can't hold."))
+            Error::invalid_argument(format!(
+                "headers: the value of {name} has characters that headers can't hold."
+            ))
         })?;
         headers.insert(parsed, value);
     }
@@ -160,18 +162,41 @@ mod tests {
 
     #[test]
     fn base_urls_are_https_without_credentials_query_or_fragment() {
-        assert_eq!(check_base_url("https://a.b/v1/", false, "x").unwrap(), "https://a.b/v1");
-        assert_eq!(check_base_url("http://127.0.0.1:1", true, "x").unwrap(), "http://127.0.0.1:1");
-        for bad in ["http://a.b", "ftp://a.b", "a.b/v1", "https://u:p@a.b", "https://a.b?x=1", "https://a.b#x"] {
+        assert_eq!(
+            check_base_url("https://a.b/v1/", false, "x").unwrap(),
+            "https://a.b/v1"
+        );
+        assert_eq!(
+            check_base_url("http://127.0.0.1:1", true, "x").unwrap(),
+            "http://127.0.0.1:1"
+        );
+        for bad in [
+            "http://a.b",
+            "ftp://a.b",
+            "a.b/v1",
+            "https://u:p@a.b",
+            "https://a.b?x=1",
+            "https://a.b#x",
+        ] {
             assert!(check_base_url(bad, false, "x").is_err(), "{bad}");
         }
     }
 
     #[test]
     fn credentials_in_caller_headers_are_refused() {
-        for name in ["Authorization", "x-api-key", "X-Goog-Api-Key", "api-key", "Host", "bad name"] {
+        for name in [
+            "Authorization",
+            "x-api-key",
+            "X-Goog-Api-Key",
+            "api-key",
+            "Host",
+            "bad name",
+        ] {
             let extra = BTreeMap::from([(name.to_owned(), "v".to_owned())]);
-            assert!(add_headers(&mut HeaderMap::new(), &extra).is_err(), "{name}");
+            assert!(
+                add_headers(&mut HeaderMap::new(), &extra).is_err(),
+                "{name}"
+            );
         }
     }
 }

@@ -35,8 +35,16 @@ impl OpenKey {
         } else {
             AddressPolicy::Public
         };
-        let base_url = payload.origin.clone().unwrap_or_else(|| registered.base_url.clone());
-        Ok(OpenKey { registered, payload, base_url, addresses })
+        let base_url = payload
+            .origin
+            .clone()
+            .unwrap_or_else(|| registered.base_url.clone());
+        Ok(OpenKey {
+            registered,
+            payload,
+            base_url,
+            addresses,
+        })
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -61,17 +69,28 @@ impl OpenKey {
             headers.insert(*name, value);
         }
         let credential = registered.provider.credential();
-        headers.insert(HeaderName::from_static(credential.name), self.header_value(credential.prefix)?);
-        let timeout = routing.timeout_ms.map_or(registered.timeout, Duration::from_millis);
+        headers.insert(
+            HeaderName::from_static(credential.name),
+            self.header_value(credential.prefix)?,
+        );
+        let timeout = routing
+            .timeout_ms
+            .map_or(registered.timeout, Duration::from_millis);
         Ok(Call {
-            method: if body.is_some() { Method::POST } else { Method::GET },
+            method: if body.is_some() {
+                Method::POST
+            } else {
+                Method::GET
+            },
             url: self.url(path)?,
             headers,
             body: body.map(Bytes::from).unwrap_or_default(),
             timeouts: Timeouts {
                 deadline: Instant::now() + timeout,
                 connect: registered.connect_timeout,
-                idle: routing.idle_timeout_ms.map_or(registered.idle_timeout, Duration::from_millis),
+                idle: routing
+                    .idle_timeout_ms
+                    .map_or(registered.idle_timeout, Duration::from_millis),
             },
             max_retries: routing.max_retries.unwrap_or(registered.max_retries),
             addresses: self.addresses,
@@ -82,7 +101,13 @@ impl OpenKey {
     /// Reads a failed answer as the provider means it, without the key in it.
     pub fn failure(&self) -> impl Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync + '_ {
         move |status, headers, body| {
-            failure::to_error(&self.registered, self.payload.api_key.expose(), status, headers, body)
+            failure::to_error(
+                &self.registered,
+                self.payload.api_key.expose(),
+                status,
+                headers,
+                body,
+            )
         }
     }
 
@@ -111,7 +136,10 @@ impl OpenKey {
         bytes.extend_from_slice(key);
         // Moves the buffer, so no second copy of the key is made.
         let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).map_err(|_| {
-            Error::new(Code::BadRecord, "The stored key has characters that headers can't hold.")
+            Error::new(
+                Code::BadRecord,
+                "The stored key has characters that headers can't hold.",
+            )
         })?;
         value.set_sensitive(true);
         Ok(value)

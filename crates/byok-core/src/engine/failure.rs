@@ -24,7 +24,13 @@ pub fn to_error(
         .request_id_header()
         .and_then(|name| headers.get(name))
         .and_then(|value| value.to_str().ok());
-    let Failure { code, message, request_id, retryable, retry_after_ms } = failure;
+    let Failure {
+        code,
+        message,
+        request_id,
+        retryable,
+        retry_after_ms,
+    } = failure;
     let said = message.map_or_else(String::new, |text| {
         let text = redact(&text, secret).unwrap_or(text);
         bounded(&text, MAX_MESSAGE_CHARS).into_owned()
@@ -62,7 +68,10 @@ fn describe(name: &str, code: Code, status: StatusCode, said: &str) -> String {
             "Send fewer or shorter messages, or use a model with a larger context.",
         ),
         Code::ContentFiltered => ("refused the content of this request", "Change the prompt."),
-        _ => ("refused the request", "See the provider's words and change the request."),
+        _ => (
+            "refused the request",
+            "See the provider's words and change the request.",
+        ),
     };
     let status = status.as_u16();
     if said.is_empty() {

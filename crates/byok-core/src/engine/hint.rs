@@ -6,7 +6,10 @@ pub fn hint(key: &str) -> String {
     if key.len() < 20 || !key.is_ascii() {
         return "...".to_owned();
     }
-    let prefix = key.find(['-', '_', '.']).filter(|end| *end <= 5).map_or("", |end| &key[..=end]);
+    let prefix = key
+        .find(['-', '_', '.'])
+        .filter(|end| *end <= 5)
+        .map_or("", |end| &key[..=end]);
     format!("{prefix}...{}", &key[key.len() - 4..])
 }
 

@@ -48,7 +48,9 @@ impl<'de> Deserialize<'de> for Validate {
             Value::Bool(true) => Ok(Validate::Live),
             Value::String(text) if text == "live" => Ok(Validate::Live),
             Value::String(text) if text == "format" => Ok(Validate::Format),
-            _ => Err(serde::de::Error::custom("must be \"live\", \"format\" or false")),
+            _ => Err(serde::de::Error::custom(
+                "must be \"live\", \"format\" or false",
+            )),
         }
     }
 }
@@ -98,7 +100,11 @@ impl Engine {
         let request: RegisterKey = parse(json)?;
         let ring = self.ring()?;
         let registered = self.registry.get(&request.provider)?.clone();
-        let id = self.key_id(&request.user_id, &request.provider, request.label.as_deref())?;
+        let id = self.key_id(
+            &request.user_id,
+            &request.provider,
+            request.label.as_deref(),
+        )?;
         let now = Timestamp::now();
 
         let key = checked_key(&key)?;
@@ -120,14 +126,22 @@ impl Engine {
         let open = OpenKey::new(registered, payload)?;
         let is_live = request.validate == Validate::Live;
         if is_live {
-            self.try_key(&open, request.timeout_ms).await.map_err(|error| rejected(self, &open, error))?;
+            self.try_key(&open, request.timeout_ms)
+                .await
+                .map_err(|error| rejected(self, &open, error))?;
         }
-        let sealed = ring.seal(&context(&id)?, &open.payload).map_err(from_vault)?;
+        let sealed = ring
+            .seal(&context(&id)?, &open.payload)
+            .map_err(from_vault)?;
         let now = timestamp(now);
         let record = KeyRecord {
             id,
             sealed,
-            status: if is_live { KeyStatus::Active } else { KeyStatus::Unverified },
+            status: if is_live {
+                KeyStatus::Active
+            } else {
+                KeyStatus::Unverified
+            },
             hint: key_hint,
             fingerprint,
             verified_at: is_live.then(|| now.clone()),
@@ -152,7 +166,10 @@ impl Engine {
         let name: UserName = parse(json)?;
         self.ring()?;
         let records = self.user_records(&name.user_id).await?;
-        Ok(records.into_iter().map(|record| self.info(record)).collect())
+        Ok(records
+            .into_iter()
+            .map(|record| self.info(record))
+            .collect())
     }
 
     /// Tries a stored key again and stores what came out.
@@ -169,7 +186,9 @@ impl Engine {
             .get_record(&id)
             .await?
             .ok_or_else(|| not_found(&id, name.label.is_some()))?;
-        let payload = ring.open(&context(&id)?, &record.sealed).map_err(from_vault)?;
+        let payload = ring
+            .open(&context(&id)?, &record.sealed)
+            .map_err(from_vault)?;
         let open = OpenKey::new(registered, payload)?;
         let outcome = self.try_key(&open, name.timeout_ms).await;
         let status = match &outcome {
@@ -178,9 +197,17 @@ impl Engine {
             Err(_) => return Err(outcome.err().unwrap_or_else(|| not_found(&id, true))),
         };
         let now = timestamp(Timestamp::now());
-        let verified_at =
-            if outcome.is_ok() { Some(now.clone()) } else { record.verified_at.clone() };
-        let updated = KeyRecord { status, verified_at, updated_at: now, ..record };
+        let verified_at = if outcome.is_ok() {
+            Some(now.clone())
+        } else {
+            record.verified_at.clone()
+        };
+        let updated = KeyRecord {
+            status,
+            verified_at,
+            updated_at: now,
+            ..record
+        };
         self.update(&updated).await?;
         outcome.map(|()| self.info(updated))
     }
@@ -222,11 +249,17 @@ impl Engine {
     /// The provider's cheapest authenticated request.
     async fn try_key(&self, open: &OpenKey, timeout_ms: Option<u64>) -> Result<()> {
         let path = open.registered.provider.verify().path;
-        let routing = Routing { timeout_ms: timeout_ms.or(Some(30_000)), ..Routing::default() };
+        let routing = Routing {
+            timeout_ms: timeout_ms.or(Some(30_000)),
+            ..Routing::default()
+        };
         let failure = open.failure();
         let call = open.call(path, None, &[], &routing, &failure)?;
         // The key is judged by the status alone; the body is not needed.
-        self.http.send(call).await.map_err(|error| open.blame(error))?;
+        self.http
+            .send(call)
+            .await
+            .map_err(|error| open.blame(error))?;
         Ok(())
     }
 
@@ -275,7 +308,9 @@ fn checked_key(bytes: &[u8]) -> Result<Secret> {
     // A pasted key may bring a byte order mark or a no-break space along.
     let key = key.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(key);
     if key.is_empty() {
-        return Err(Error::invalid_argument("apiKey is empty. Give the key as the provider shows it."));
+        return Err(Error::invalid_argument(
+            "apiKey is empty. Give the key as the provider shows it.",
+        ));
     }
     if let Some(position) = key.iter().position(|byte| !(0x21..=0x7E).contains(byte)) {
         return Err(Error::invalid_argument(format!(
@@ -283,7 +318,9 @@ fn checked_key(bytes: &[u8]) -> Result<Secret> {
         )));
     }
     if key.len() > 8_192 {
-        return Err(Error::invalid_argument("apiKey is longer than 8,192 characters: this is no key."));
+        return Err(Error::invalid_argument(
+            "apiKey is longer than 8,192 characters: this is no key.",
+        ));
     }
     Ok(Secret::copy_from(key))
 }
@@ -314,7 +351,13 @@ fn rejected(engine: &Engine, open: &OpenKey, error: Error) -> Error {
         .filter(|other| other.id() != open.registered.id())
         .find(|other| open.looks_like(&*other.provider))
         .filter(|_| !open.looks_like(&*open.registered.provider))
-        .map(|other| format!(" It looks like a key of {}: register it with provider: \"{}\".", other.name(), other.id()))
+        .map(|other| {
+            format!(
+                " It looks like a key of {}: register it with provider: \"{}\".",
+                other.name(),
+                other.id()
+            )
+        })
         .unwrap_or_default();
     let message = format!("{}{looks_like} Nothing was stored.", error.message());
     error.recoded(Code::KeyRejected, message)
@@ -331,7 +374,14 @@ mod tests {
     #[test]
     fn white_space_around_a_pasted_key_is_trimmed_and_inside_refused() {
         assert_eq!(checked_key(b" \tsk-abc\r\n").unwrap().expose(), b"sk-abc");
-        for bad in [&b""[..], b"  ", b"sk abc", b"sk\nabc", "sk-\u{00e4}".as_bytes(), b"a\0b"] {
+        for bad in [
+            &b""[..],
+            b"  ",
+            b"sk abc",
+            b"sk\nabc",
+            "sk-\u{00e4}".as_bytes(),
+            b"a\0b",
+        ] {
             assert!(checked_key(bad).is_err());
         }
     }

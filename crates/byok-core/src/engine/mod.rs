@@ -45,7 +45,10 @@ impl Engine {
     /// # Errors
     /// `INVALID_ARGUMENT` or `UNKNOWN_PROVIDER` for a configuration that can't work.
     pub fn new(config: EngineConfig, store: Arc<dyn KeyStore>) -> Result<Self> {
-        let namespace = config.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let namespace = config
+            .namespace
+            .clone()
+            .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         Context::new(&namespace, "u", "p", DEFAULT_LABEL).map_err(from_vault)?;
         let defaults = HttpOptions::default();
         let http = HttpOptions {
@@ -53,7 +56,10 @@ impl Engine {
                 .http
                 .pool_idle_timeout_ms
                 .map_or(defaults.pool_idle_timeout, Duration::from_millis),
-            max_response_bytes: config.http.max_response_bytes.unwrap_or(defaults.max_response_bytes),
+            max_response_bytes: config
+                .http
+                .max_response_bytes
+                .unwrap_or(defaults.max_response_bytes),
             user_agent: config.user_agent.clone().unwrap_or(defaults.user_agent),
             proxy: config.http.proxy.clone(),
             extra_root_certificates: config.http.extra_root_certificates.clone(),
@@ -64,7 +70,10 @@ impl Engine {
             prefer: config.prefer,
             store,
             http: HttpClient::new(&http)?,
-            max_event_bytes: config.http.max_event_bytes.unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
+            max_event_bytes: config
+                .http
+                .max_event_bytes
+                .unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
             ring: RwLock::new(None),
             closed: AtomicBool::new(false),
         })
@@ -97,7 +106,10 @@ impl Engine {
         }
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         ring.clone().ok_or_else(|| {
-            Error::new(Code::InvalidMasterKey, "The master key has not been loaded yet.")
+            Error::new(
+                Code::InvalidMasterKey,
+                "The master key has not been loaded yet.",
+            )
         })
     }
 

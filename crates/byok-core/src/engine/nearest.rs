@@ -32,7 +32,10 @@ mod tests {
     #[test]
     fn a_misspelling_finds_its_name_and_nonsense_finds_none() {
         let known = ["temperature", "maxTokens", "openai", "anthropic"];
-        assert_eq!(nearest("temprature", known.into_iter()), Some("temperature"));
+        assert_eq!(
+            nearest("temprature", known.into_iter()),
+            Some("temperature")
+        );
         assert_eq!(nearest("max_tokens", known.into_iter()), Some("maxTokens"));
         assert_eq!(nearest("OpenAI", known.into_iter()), Some("openai"));
         assert_eq!(nearest("zzz", known.into_iter()), None);

@@ -38,7 +38,10 @@ pub struct Registered {
 
 impl Registry {
     pub fn new(config: &EngineConfig) -> Result<Self> {
-        let mut registry = Registry { by_id: HashMap::new(), order: Vec::new() };
+        let mut registry = Registry {
+            by_id: HashMap::new(),
+            order: Vec::new(),
+        };
         let defaults = ProviderConfig::default();
         for provider in builtin() {
             let id = provider.id().to_owned();
@@ -57,9 +60,9 @@ impl Registry {
             registry.add(custom(id, options, &registry.order)?, options)?;
         }
         for id in &config.prefer {
-            registry.get(id).map_err(|error| {
-                error.map_message(|message| Some(format!("prefer: {message}")))
-            })?;
+            registry
+                .get(id)
+                .map_err(|error| error.map_message(|message| Some(format!("prefer: {message}"))))?;
         }
         Ok(registry)
     }
@@ -101,7 +104,10 @@ impl Registry {
             None => provider.base_url().to_owned(),
         };
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         for (name, value) in provider.headers() {
             headers.insert(*name, HeaderValue::from_static(value));
         }
@@ -151,7 +157,9 @@ impl Registered {
 fn custom(id: &str, options: &ProviderConfig, known: &[String]) -> Result<Arc<dyn Provider>> {
     let is_valid = id.len() <= 64
         && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
     if !is_valid {
         return Err(Error::invalid_argument(format!(
             "providers: {id:?} can't be a provider's name. Use 1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit."

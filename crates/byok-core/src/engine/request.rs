@@ -44,8 +44,10 @@ const ROUTING_FIELDS: &[&str] = &[
 pub fn parse_routed<'de, T: Deserialize<'de>>(json: &'de str) -> Result<(Routing, T)> {
     let fields: Fields<'de> =
         serde_json::from_str(json).map_err(|error| explain(&error.to_string(), ""))?;
-    let (routing, rest): (Vec<_>, Vec<_>) =
-        fields.0.into_iter().partition(|(name, _)| ROUTING_FIELDS.contains(name));
+    let (routing, rest): (Vec<_>, Vec<_>) = fields
+        .0
+        .into_iter()
+        .partition(|(name, _)| ROUTING_FIELDS.contains(name));
     let routing = from_fields(routing)?;
     let request = from_fields(rest).map_err(|error: Error| also_routing(error))?;
     Ok((routing, request))
@@ -85,7 +87,9 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 }
 
 fn from_fields<'de, T: Deserialize<'de>>(fields: Vec<(&'de str, &'de RawValue)>) -> Result<T> {
-    deserialize(MapDeserializer::<_, serde_json::Error>::new(fields.into_iter()))
+    deserialize(MapDeserializer::<_, serde_json::Error>::new(
+        fields.into_iter(),
+    ))
 }
 
 fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T>
@@ -102,13 +106,24 @@ where
 fn explain(message: &str, path: &str) -> Error {
     // serde_json appends its position in our own text, which means nothing to the caller.
     let message = message.split(" at line ").next().unwrap_or(message);
-    let place = if path.is_empty() || path == "?" { String::new() } else { format!("{path}: ") };
+    let place = if path.is_empty() || path == "?" {
+        String::new()
+    } else {
+        format!("{path}: ")
+    };
     if let Some(rest) = message.strip_prefix("unknown field `")
         && let Some((name, expected)) = rest.split_once('`')
     {
         let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let parent = path.strip_suffix(name).unwrap_or(path).trim_end_matches('.');
-        let place = if parent.is_empty() { String::new() } else { format!("{parent}: ") };
+        let parent = path
+            .strip_suffix(name)
+            .unwrap_or(path)
+            .trim_end_matches('.');
+        let place = if parent.is_empty() {
+            String::new()
+        } else {
+            format!("{parent}: ")
+        };
         return unknown_option(&place, name, &known);
     }
     Error::invalid_argument(format!("{place}{message}."))
@@ -131,7 +146,9 @@ fn also_routing(error: Error) -> Error {
             return None;
         }
         let near = nearest(name, ROUTING_FIELDS.iter().copied())?;
-        Some(format!("there is no option {name:?}. Did you mean {near:?}?"))
+        Some(format!(
+            "there is no option {name:?}. Did you mean {near:?}?"
+        ))
     })
 }
 
@@ -141,7 +158,10 @@ mod tests {
     use crate::capability::chat::ChatRequest;
 
     fn error(json: &str) -> String {
-        parse_routed::<ChatRequest>(json).unwrap_err().message().to_owned()
+        parse_routed::<ChatRequest>(json)
+            .unwrap_err()
+            .message()
+            .to_owned()
     }
 
     #[test]
@@ -150,8 +170,14 @@ mod tests {
             r#"{"userId":"u","model":"m","prompt":"hi","maxTokens":3,"timeoutMs":9}"#,
         )
         .unwrap();
-        assert_eq!((routing.user_id.as_str(), routing.timeout_ms), ("u", Some(9)));
-        assert_eq!((request.prompt.as_deref(), request.max_tokens), (Some("hi"), Some(3)));
+        assert_eq!(
+            (routing.user_id.as_str(), routing.timeout_ms),
+            ("u", Some(9))
+        );
+        assert_eq!(
+            (request.prompt.as_deref(), request.max_tokens),
+            (Some("hi"), Some(3))
+        );
     }
 
     #[test]
@@ -168,8 +194,12 @@ mod tests {
 
     #[test]
     fn a_wrong_type_says_where() {
-        let message = error(r#"{"userId":"u","messages":[{"role":"user","content":[{"type":"txt"}]}]}"#);
-        assert!(message.contains("messages[0]") && message.contains("txt"), "{message}");
+        let message =
+            error(r#"{"userId":"u","messages":[{"role":"user","content":[{"type":"txt"}]}]}"#);
+        assert!(
+            message.contains("messages[0]") && message.contains("txt"),
+            "{message}"
+        );
         let message = error(r#"{"userId":"u","prompt":"x","maxTokens":"ten"}"#);
         assert!(message.starts_with("maxTokens: "), "{message}");
     }

@@ -67,15 +67,25 @@ impl Engine {
         let records = self.user_records(&routing.user_id).await?;
         let has_any = !records.is_empty();
         let rank = |id: &KeyId| {
-            self.prefer.iter().position(|name| *name == id.provider).unwrap_or(usize::MAX)
+            self.prefer
+                .iter()
+                .position(|name| *name == id.provider)
+                .unwrap_or(usize::MAX)
         };
         let best = records
             .into_iter()
-            .filter(|record| routing.label.as_ref().is_none_or(|label| *label == record.id.label))
+            .filter(|record| {
+                routing
+                    .label
+                    .as_ref()
+                    .is_none_or(|label| *label == record.id.label)
+            })
             .filter_map(|record| Some((self.registry.find(&record.id.provider)?.clone(), record)))
             .filter(|(registered, _)| registered.provider.supports(capability))
             .min_by(|(_, a), (_, b)| {
-                rank(&a.id).cmp(&rank(&b.id)).then_with(|| b.created_at.cmp(&a.created_at))
+                rank(&a.id)
+                    .cmp(&rank(&b.id))
+                    .then_with(|| b.created_at.cmp(&a.created_at))
             });
         best.ok_or_else(|| self.none_serves(capability, has_any, routing.label.as_deref()))
     }
@@ -84,22 +94,26 @@ impl Engine {
     /// the vault then refuses it, since it is bound to its own.
     pub(super) async fn get_record(&self, id: &KeyId) -> Result<Option<KeyRecord>> {
         let record = self.store.get(id).await?;
-        Ok(record.map(|record| KeyRecord { id: id.clone(), ..record }))
+        Ok(record.map(|record| KeyRecord {
+            id: id.clone(),
+            ..record
+        }))
     }
 
     /// The user's records in this namespace; what else a store returns is not the user's.
     pub(super) async fn user_records(&self, user_id: &str) -> Result<Vec<KeyRecord>> {
         self.key_id(user_id, "any", None)?;
         let mut records = self.store.list(&self.namespace, user_id).await?;
-        records.retain(|record| {
-            record.id.user_id == user_id && record.id.namespace == self.namespace
-        });
+        records
+            .retain(|record| record.id.user_id == user_id && record.id.namespace == self.namespace);
         Ok(records)
     }
 
     fn none_serves(&self, capability: Capability, has_any: bool, label: Option<&str>) -> Error {
         let capability = capability.as_str();
-        let with_label = label.map(|label| format!(" with label {label:?}")).unwrap_or_default();
+        let with_label = label
+            .map(|label| format!(" with label {label:?}"))
+            .unwrap_or_default();
         if has_any {
             return Error::new(
                 Code::CapabilityUnsupported,
@@ -123,7 +137,10 @@ impl Engine {
             .registry
             .iter()
             .filter(|registered| {
-                registered.capabilities().iter().any(|known| known.as_str() == capability)
+                registered
+                    .capabilities()
+                    .iter()
+                    .any(|known| known.as_str() == capability)
             })
             .map(|registered| registered.id())
             .collect();
@@ -136,7 +153,10 @@ impl Engine {
         registered: &Registered,
         capability: Capability,
     ) -> Error {
-        let records = self.user_records(&routing.user_id).await.unwrap_or_default();
+        let records = self
+            .user_records(&routing.user_id)
+            .await
+            .unwrap_or_default();
         let mut able: Vec<&str> = records
             .iter()
             .filter_map(|record| self.registry.find(&record.id.provider))
@@ -145,21 +165,34 @@ impl Engine {
             .collect();
         able.dedup();
         let to_do = if able.is_empty() {
-            format!("Providers that can: {}.", self.providers_of(capability.as_str()))
+            format!(
+                "Providers that can: {}.",
+                self.providers_of(capability.as_str())
+            )
         } else {
             format!("This user's keys that can: {}.", able.join(", "))
         };
         Error::new(
             Code::CapabilityUnsupported,
-            format!("{} can't do {}. {to_do}", registered.name(), capability.as_str()),
+            format!(
+                "{} can't do {}. {to_do}",
+                registered.name(),
+                capability.as_str()
+            ),
         )
         .with_provider(registered.id())
     }
 }
 
 pub(super) fn not_found(id: &KeyId, has_label: bool) -> Error {
-    let KeyId { provider, label, .. } = id;
-    let with_label = if has_label { format!(" with label {label:?}") } else { String::new() };
+    let KeyId {
+        provider, label, ..
+    } = id;
+    let with_label = if has_label {
+        format!(" with label {label:?}")
+    } else {
+        String::new()
+    };
     Error::new(
         Code::KeyNotFound,
         format!(

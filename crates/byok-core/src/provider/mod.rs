@@ -11,6 +11,8 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+pub use compatible::Compatible;
+
 use crate::capability::chat::ChatRequest;
 use crate::capability::fold::ChatFold;
 use crate::capability::verify::VerifyRequest;
@@ -20,10 +22,16 @@ use crate::sse::SseEvent;
 
 /// Every provider that needs no configuration.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
-    let mut all: Vec<Arc<dyn Provider>> = vec![Arc::new(openai::OpenAi), Arc::new(gemini::Gemini)];
-    for row in compatible::TABLE {
-        all.push(Arc::new(compatible::Compatible::row(row)));
-    }
+    let mut all: Vec<Arc<dyn Provider>> = vec![
+        Arc::new(openai::OpenAi),
+        Arc::new(anthropic::Anthropic),
+        Arc::new(gemini::Gemini),
+    ];
+    all.extend(
+        compatible::TABLE
+            .iter()
+            .map(|row| Arc::new(Compatible::row(row)) as _),
+    );
     all
 }
 

@@ -114,23 +114,24 @@ export function lastEngine(): FakeEngine {
 
 export const storeCalls: [string, unknown][] = [];
 
+const fakeStore: NativeStore = {
+  async call(op, json) {
+    storeCalls.push([op, JSON.parse(json)]);
+    return JSON.stringify({ ok: op === "list" ? [] : null });
+  },
+};
+
 const binding: NativeBinding = {
   NativeEngine: FakeEngine,
-  openStore: (_kind, path) => {
-    if (path === "/forbidden") {
+  NativeStore: {
+    memory: () => fakeStore,
+    sqlite(path) {
+      if (path !== "/forbidden") return fakeStore;
       const error = { code: "STORE_ERROR", message: "can't open", retryable: false };
-      return { error: JSON.stringify(error) };
-    }
-    return {
-      store: {
-        async call(op, json) {
-          storeCalls.push([op, JSON.parse(json)]);
-          return JSON.stringify({ ok: op === "list" ? [] : null });
-        },
-      },
-    };
+      throw new Error(JSON.stringify({ error }));
+    },
   },
-  generateMasterKey: () => "made up",
+  generateMasterKey: () => '{"ok":"made up"}',
   version: () => "0.0.0",
 };
 

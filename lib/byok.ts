@@ -45,9 +45,9 @@ export class BYOK implements AsyncDisposable {
    */
   constructor(o: BYOKOptions) {
     options.checkOptions(o, options.BYOK_OPTIONS, "new BYOK()");
-    const { namespace = "default", providers = {}, prefer = [], callbackTimeoutMs } = o;
+    const { namespace = "default", providers = {}, prefer = [], http, callbackTimeoutMs } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
-    const config = { namespace, providers, prefer, callbackTimeoutMs, userAgent };
+    const config = { namespace, providers, prefer, http, callbackTimeoutMs, userAgent };
     const [store, callbacks] = connect(o.store ?? defaultStore());
     this.#namespace = namespace;
     this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks);
@@ -94,10 +94,10 @@ export class BYOK implements AsyncDisposable {
   }
 
   /**
-   * Asks the provider whether a stored key still works, and updates its `status` and `verifiedAt`. A key
-   * that the provider refuses comes back as `status: "invalid"`, not as an error.
+   * Asks the provider whether a stored key still works, and updates its `status` and `verifiedAt`.
    *
-   * @throws BYOKError `KEY_NOT_FOUND`, or why the provider could not be asked
+   * @throws BYOKError `KEY_INVALID` when the provider refuses it now (it stays stored, as `invalid`),
+   * `KEY_NOT_FOUND`, or why the provider could not be asked
    */
   async verifyKey(o: VerifyKeyOptions): Promise<KeyInfo> {
     options.checkOptions(o, options.VERIFY_KEY, "verifyKey()");
@@ -189,7 +189,19 @@ function toBytes(apiKey: RegisterKeyOptions["apiKey"], now: boolean): Uint8Array
     apiKey.fill(0);
     return copy;
   }
-  return new TextEncoder().encode(typeof apiKey === "string" ? apiKey : JSON.stringify(apiKey));
+  return new TextEncoder().encode(typeof apiKey === "string" ? apiKey : onlyKey(apiKey));
+}
+
+/** No provider takes more than a key so far, and what nobody reads must not be sealed. */
+function onlyKey(fields: Record<string, string>): string {
+  const extra = Object.keys(fields).find((name) => name !== "apiKey");
+  if (extra !== undefined) {
+    throw invalidArgument(
+      `registerKey(): apiKey.${extra} is not known. The providers here take apiKey alone.`,
+    );
+  }
+  if (fields["apiKey"] === undefined) throw invalidArgument("registerKey() needs apiKey.apiKey.");
+  return fields["apiKey"];
 }
 
 function definedOf(defaults: RequestDefaults): RequestDefaults {

@@ -2,6 +2,7 @@
 // The command `byok-ai`: makes a master key. Keys go to standard output alone, so that they can be
 // piped into a secret manager; what is said to people goes to standard error.
 
+import { decodeEnvelope } from "./errors.js";
 import { native, packageVersion } from "./native.js";
 
 const HELP = `Usage: byok-ai <command>
@@ -33,7 +34,7 @@ function main(args: string[]): number {
     return 0;
   }
   if (command === "keygen" && rest.length === 0) {
-    process.stdout.write(`${native().generateMasterKey()}\n`);
+    process.stdout.write(`${decodeEnvelope<string>(native().generateMasterKey())}\n`);
     if (process.stdout.isTTY) process.stderr.write(HINT);
     return 0;
   }

@@ -1,7 +1,7 @@
 // One native engine and everything around a call to it: the wait for the master key, the signal,
 // the closed state, decoding. It knows operations by name only.
 
-import { aborted, type BYOKError, decodeEnvelope, decodeError } from "./errors.js";
+import { aborted, type BYOKError, decodeEnvelope, decodeError, unwrap } from "./errors.js";
 import { MasterKeySource } from "./master-key.js";
 import type { NativeEngine, NativeStore, NativeStream, StoreCallbacks } from "./native.js";
 import { native } from "./native.js";
@@ -26,7 +26,7 @@ export class Engine {
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
   ) {
-    const engine = new (native().NativeEngine)(config, store, callbacks);
+    const engine = unwrap(() => new (native().NativeEngine)(config, store, callbacks));
     this.#native = engine;
     this.#keys = new MasterKeySource(options, (current, previous) => {
       decodeEnvelope(engine.setMasterKeys(current, previous));

@@ -179,6 +179,17 @@ export function decodeEnvelope<T>(text: string, signal?: AbortSignal): T {
   throw error;
 }
 
+/** Runs what throws an envelope as its message, and throws the error that is in it. */
+export function unwrap<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('{"error":'))
+      decodeEnvelope(error.message);
+    throw error;
+  }
+}
+
 export function abortReason(fields: ErrorFields, signal: AbortSignal | undefined): unknown {
   return fields.code === "ABORTED" && signal?.aborted ? signal.reason : undefined;
 }

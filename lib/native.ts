@@ -30,12 +30,18 @@ export interface NativeEngine {
 
 /** What the addon exports. Texts are JSON; answers are envelopes: `{"ok": ...}` or `{"error": ...}`. */
 export interface NativeBinding {
+  /** Throws an error whose message is an envelope. */
   NativeEngine: new (
     config: string,
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
   ) => NativeEngine;
-  openStore(kind: "memory" | "sqlite", path: string): { store?: NativeStore; error?: string };
+  NativeStore: {
+    memory(): NativeStore;
+    /** Throws an error whose message is an envelope. */
+    sqlite(path: string): NativeStore;
+  };
+  /** An envelope of base64. */
   generateMasterKey(): string;
   version(): string;
 }

@@ -144,6 +144,20 @@ function providers(value: unknown, path: string): string | undefined {
   return undefined;
 }
 
+const bytes: Check = (value, path) =>
+  must(Number.isSafeInteger(value) && (value as number) >= 1, path, "a whole number of bytes");
+const HTTP: OptionTable = {
+  poolIdleTimeoutMs: milliseconds,
+  maxResponseBytes: bytes,
+  maxEventBytes: bytes,
+  proxy: text,
+  extraRootCertificates: text,
+};
+const http: Check = (value, path) => {
+  checkOptions(value, HTTP, path);
+  return undefined;
+};
+
 /** `masterKey`, `masterKeys` and `store` are checked by those who use them. */
 export const BYOK_OPTIONS: OptionTable = {
   masterKey: any,
@@ -152,6 +166,7 @@ export const BYOK_OPTIONS: OptionTable = {
   namespace: identifier,
   providers,
   prefer: texts,
+  http,
   callbackTimeoutMs: milliseconds,
 };
 

@@ -12,6 +12,6 @@ import { NativeKeyStore } from "./native-store.js";
  */
 export class MemoryStore extends NativeKeyStore {
   constructor() {
-    super("memory", "");
+    super((stores) => stores.memory());
   }
 }

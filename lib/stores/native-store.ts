@@ -2,9 +2,8 @@
 // so that requests don't pass through JavaScript; the methods are for applications and tests.
 
 import { inspect } from "node:util";
-import type { ErrorFields } from "../errors.js";
-import { decodeEnvelope, decodeError } from "../errors.js";
-import { type NativeStore, native } from "../native.js";
+import { decodeEnvelope, unwrap } from "../errors.js";
+import { type NativeBinding, type NativeStore, native } from "../native.js";
 import type { KeyId, KeyRecord, KeyStore, ScanPage } from "../types.js";
 
 /** The handle of a native store, unless a subclass or the application replaced one of its methods. */
@@ -23,10 +22,8 @@ export abstract class NativeKeyStore implements KeyStore {
   }
 
   /** @internal */
-  constructor(kind: "memory" | "sqlite", path: string) {
-    const { store, error } = native().openStore(kind, path);
-    if (store === undefined) throw decodeError(JSON.parse(error ?? "null") as ErrorFields);
-    this.#handle = store;
+  constructor(open: (stores: NativeBinding["NativeStore"]) => NativeStore) {
+    this.#handle = unwrap(() => open(native().NativeStore));
   }
 
   /** The record of exactly this id, or null. */

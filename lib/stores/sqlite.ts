@@ -28,7 +28,7 @@ export class SqliteStore extends NativeKeyStore {
         'SqliteStore takes the path of its file, for example new SqliteStore("keys.db").',
       );
     }
-    super("sqlite", file);
+    super((stores) => stores.sqlite(file));
     this.path = file;
   }
 

@@ -76,8 +76,8 @@ export interface RegisterKeyOptions extends KeyOptions {
    * What the user pasted; white space around it is trimmed. 1 to 8,192 visible ASCII characters.
    *
    * A `Uint8Array` is read before the method returns and then filled with zeros, also when the call
-   * fails. A string can't be wiped from memory by anyone. An object is for providers that need
-   * several fields; the key itself is `apiKey`.
+   * fails. A string can't be wiped from memory by anyone. An object is for providers that need more
+   * than a key, which is its `apiKey`; none of those built in does, and other fields are refused.
    */
   apiKey: string | Uint8Array | Record<string, string>;
   /** The user's own endpoint. Sealed with the key, which is sent nowhere else. Allowed only where the
@@ -91,7 +91,7 @@ export interface RegisterKeyOptions extends KeyOptions {
    * - `false`: the same as `"format"`; characters that can't stand in a header are never stored.
    */
   validate?: "live" | "format" | false | undefined;
-  /** Kept beside the key in clear text and returned by `listKeys`; at most 16 KiB of JSON. No secrets. */
+  /** Kept beside the key in clear text and returned by `listKeys`; no secrets. */
   metadata?: JsonObject | undefined;
   /** Upper bound for the live check, in milliseconds. */
   timeoutMs?: number | undefined;

@@ -35,8 +35,25 @@ export interface BYOKOptions {
   /** Which provider serves a request that names none, when the user has keys of several: the first of
    * these that can. Default: the newest key. */
   prefer?: readonly string[] | undefined;
+  /** Connections, for all providers. */
+  http?: HttpOptions | undefined;
   /** Upper bound for each call of a `KeyStore` method, in milliseconds. Default 10,000. */
   callbackTimeoutMs?: number | undefined;
+}
+
+/** Settings of the HTTP client, which all providers share. */
+export interface HttpOptions {
+  /** How long an unused connection is kept, in milliseconds. Default 15,000. A kept connection may hold
+   * the bytes of the last request's headers, the key among them, until it is closed. */
+  poolIdleTimeoutMs?: number | undefined;
+  /** Largest response, decompressed, in bytes. Default 64 MiB. */
+  maxResponseBytes?: number | undefined;
+  /** Largest single event of a stream, in bytes. Default 1 MiB. */
+  maxEventBytes?: number | undefined;
+  /** `http:` or `https:` URL of a proxy for all requests. The environment's is never used. */
+  proxy?: string | undefined;
+  /** Certificates (PEM) trusted besides the system's. */
+  extraRootCertificates?: string | undefined;
 }
 
 /** Settings of one provider, for all users. */
@@ -47,7 +64,7 @@ export interface ProviderOptions {
   /** Upper bound of a whole call, retries included, in milliseconds; for a stream: until the answer
    * begins. Default 600,000. */
   timeoutMs?: number | undefined;
-  /** Upper bound of the silence between two chunks of a stream, in milliseconds. Default 60,000. */
+  /** Upper bound of the silence between two chunks of a stream, in milliseconds. Default 300,000. */
   idleTimeoutMs?: number | undefined;
   /** Upper bound for connecting, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number | undefined;

@@ -52,7 +52,8 @@ export function installPackages() {
   const lock = join(root, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   step("Installing the npm packages");
-  run("npm", ["ci", "--no-fund", "--no-audit"]);
+  // Not `npm ci`: it refuses a lock file that leaves out optional packages of other platforms.
+  run("npm", ["install", "--no-save", "--no-fund", "--no-audit", "--loglevel=error"]);
 }
 
 /** Builds addon and TypeScript; cargo and tsc leave alone what has not changed. */

@@ -126,7 +126,9 @@ fn block<'a>(
     warnings: &mut Vec<Warning>,
 ) -> Result<Option<Block<'a>>> {
     let misplaced = |what: &str| {
-        Error::invalid_argument(format!("{path}: {what} can't be in a {role} message."))
+        Error::invalid_argument(format!(
+            "{path}: {what} can't be in a message of role {role}."
+        ))
     };
     let not_resolved = || {
         Error::new(

@@ -1,6 +1,6 @@
 //! Anthropic's Messages API (`POST /v1/messages`, version 2023-06-01). This file has the facts about
-//! the service; `request` and `message` write,
-//! `response` and `stream` read; `media`, `schema` and `thinking` have what needs more than a rename. Source of every rule that is not explained
+//! the service; `request` and `message` write, `response` and `stream` read; `media`, `schema` and
+//! `thinking` have what needs more than a rename. Source of every rule that is not explained
 //! otherwise: the type files of `@anthropic-ai/sdk` 1.x.
 
 mod failure;
@@ -46,6 +46,9 @@ impl Provider for Anthropic {
         }
     }
 
+    /// Not 2026-10-21, which the official SDK sends since 1.0: for chats it differs only in refusing
+    /// `temperature` and `top_p` from every model, which older models still take under this one
+    /// (platform.claude.com/docs/en/api/versioning).
     fn headers(&self) -> &[(&'static str, &'static str)] {
         &[("anthropic-version", "2023-06-01")]
     }

@@ -33,6 +33,7 @@ export async function startPractice({ args = [], release = false } = {}) {
     ...info,
     pid: child.pid,
     async stop() {
+      child.ref();
       child.stdin.end();
       await exited;
     },

@@ -79,7 +79,9 @@ async function chooseProvider() {
     return { provider: real[0], apiKey: real[1], providers: {}, stop: async () => {} };
   }
   const practice = await startPractice();
-  console.log("No provider key is set, so this uses the practice provider of the repository (not a model).");
+  console.log(
+    "No provider key is set, so this uses the practice provider of the repository (not a model).",
+  );
   console.log("Set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY to use a real one.");
   return {
     provider: "openai",

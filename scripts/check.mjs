@@ -30,19 +30,32 @@ if (spawnSync("cargo", ["deny", "--version"], { stdio: "ignore" }).status !== 0)
 run("cargo", ["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]);
 
 step("Rules of the boundary");
-const sources = execFileSync("git", ["ls-files", "*.rs"], { cwd: root, encoding: "utf8" }).split("\n").filter(Boolean);
+const sources = execFileSync("git", ["ls-files", "*.rs"], { cwd: root, encoding: "utf8" })
+  .split("\n")
+  .filter(Boolean);
 const broken = [];
 for (const file of sources) {
   const lines = readFileSync(join(root, file), "utf8").split("\n");
   lines.forEach((line, index) => {
     const place = `${file}:${index + 1}`;
-    if (file.startsWith("src/") && /#\[napi/.test(line) && /async fn/.test(lines.slice(index, index + 4).join(" "))) {
-      broken.push(`${place}: an exported async fn borrows the native object; return promise::spawn(..)`);
+    if (
+      file.startsWith("src/") &&
+      /#\[napi/.test(line) &&
+      /async fn/.test(lines.slice(index, index + 4).join(" "))
+    ) {
+      broken.push(
+        `${place}: an exported async fn borrows the native object; return promise::spawn(..)`,
+      );
     }
-    if (file.startsWith("src/") && file !== "src/callback.rs" && /ThreadsafeFunction\b/.test(line)) {
+    if (
+      file.startsWith("src/") &&
+      file !== "src/callback.rs" &&
+      /ThreadsafeFunction\b/.test(line)
+    ) {
       broken.push(`${place}: ThreadsafeFunction belongs to src/callback.rs`);
     }
-    const inCore = file.startsWith("crates/byok-core/src/") && !file.startsWith("crates/byok-core/src/http/");
+    const inCore =
+      file.startsWith("crates/byok-core/src/") && !file.startsWith("crates/byok-core/src/http/");
     if (inCore && /reqwest::/.test(line)) broken.push(`${place}: reqwest belongs to src/http`);
   });
 }

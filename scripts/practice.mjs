@@ -20,9 +20,15 @@ export async function startPractice({ args = [], release = false } = {}) {
   const exited = new Promise((resolve) => child.once("exit", resolve));
   const ready = new Promise((resolve, reject) => {
     child.once("error", (error) =>
-      reject(new Error(`${file} could not be started. Build it with: cargo build -p byok-practice`, { cause: error })),
+      reject(
+        new Error(`${file} could not be started. Build it with: cargo build -p byok-practice`, {
+          cause: error,
+        }),
+      ),
     );
-    child.once("exit", (code) => reject(new Error(`The practice provider ended at once (exit code ${code}).`)));
+    child.once("exit", (code) =>
+      reject(new Error(`The practice provider ended at once (exit code ${code}).`)),
+    );
     createInterface({ input: child.stdout }).once("line", (line) => resolve(JSON.parse(line)));
   });
   const info = await ready;

@@ -21,7 +21,9 @@ export function run(command, args, options = {}) {
   });
   if (result.error) fail(`${command} could not be started: ${result.error.message}`);
   if (result.status !== 0) {
-    fail(`${[command, ...args].join(" ")} failed (${result.signal ?? `exit code ${result.status}`}).`);
+    fail(
+      `${[command, ...args].join(" ")} failed (${result.signal ?? `exit code ${result.status}`}).`,
+    );
   }
 }
 
@@ -43,7 +45,9 @@ export function checkTools() {
   try {
     execFileSync("cargo", ["--version"], { cwd: root, stdio: "ignore", shell: windows });
   } catch {
-    fail("Rust is needed to build the native part: install it from https://rustup.rs and try again.");
+    fail(
+      "Rust is needed to build the native part: install it from https://rustup.rs and try again.",
+    );
   }
 }
 

@@ -17,16 +17,18 @@ run("cargo", ["build", "--quiet", "-p", "byok-vault", "--examples"]);
 build();
 run("npm", ["run", "--silent", "build:test"]);
 step("Node tests on the debug build");
-nodeTests("dist-test");
+nodeTests("dist-test", "__test__");
 
 build({ release: true });
 step("Node tests of the package as it ships");
 nodeTests("dist-test/package");
 
-function nodeTests(folder) {
-  const files = readdirSync(join(root, folder))
-    .filter((name) => /\.test\.(js|mjs)$/.test(name))
-    .sort()
-    .map((name) => join(folder, name));
+function nodeTests(...folders) {
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => /\.test\.(js|mjs)$/.test(name))
+      .sort()
+      .map((name) => join(folder, name)),
+  );
   run(process.execPath, ["--test", "--test-reporter=spec", "--test-timeout=600000", ...files]);
 }

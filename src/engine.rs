@@ -37,6 +37,8 @@ pub struct StoreCallbacks {
 pub struct NativeEngine {
     engine: Arc<Engine>,
     calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
+    /// Ends what is running when the engine is closed.
+    closing: CancellationToken,
 }
 
 #[napi]
@@ -52,6 +54,7 @@ impl NativeEngine {
             .map(|engine| NativeEngine {
                 engine: Arc::new(engine),
                 calls: Arc::default(),
+                closing: CancellationToken::new(),
             })
             .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
     }
@@ -74,6 +77,7 @@ impl NativeEngine {
     }
 
     /// Starts an operation; the promise resolves to an envelope. `call_id` is for `cancel`; 0 is none.
+    /// The operation `close` settles all others, streams too, with `CLOSED`.
     #[napi(catch_unwind)]
     pub fn call<'env>(
         &self,
@@ -85,16 +89,24 @@ impl NativeEngine {
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let engine = self.engine.clone();
         let attachments = take_bytes(bytes, op == "registerKey");
+        if op == "close" {
+            self.closing.cancel();
+            return promise::spawn(env, async move { encode(engine.close()).await });
+        }
+        let closing = self.closing.clone();
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
         promise::spawn(env, async move {
-            let work = dispatch(&engine, &op, &json, attachments);
-            let Some(registration) = registration else {
-                return work.await;
+            let cancelled = async {
+                match &registration {
+                    Some(registration) => registration.token.cancelled().await,
+                    None => std::future::pending().await,
+                }
             };
             tokio::select! {
                 biased;
-                () = registration.token.cancelled() => envelope::error(&aborted()),
-                answer = work => answer,
+                () = cancelled => envelope::error(&aborted()),
+                () = closing.cancelled() => envelope::error(&closed()),
+                answer = dispatch(&engine, &op, &json, attachments) => answer,
             }
         })
     }
@@ -111,12 +123,29 @@ impl NativeEngine {
     /// Starts a streaming operation. Domain errors come out of the stream's first `next()`.
     #[napi(catch_unwind)]
     pub fn open(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeStream {
-        NativeStream::open(self.engine.clone(), &op, json, take_bytes(bytes, false))
+        #[cfg(debug_assertions)]
+        if op == "panic at once" {
+            rehearse_panic();
+        }
+        NativeStream::open(
+            self.engine.clone(),
+            self.closing.clone(),
+            &op,
+            json,
+            take_bytes(bytes, false),
+        )
     }
 }
 
 pub fn aborted() -> Error {
     Error::new(Code::Aborted, "The call was aborted.")
+}
+
+pub fn closed() -> Error {
+    Error::new(
+        Code::Closed,
+        "This BYOK was closed while the call was running. Close it when the last request is done.",
+    )
 }
 
 fn create(
@@ -138,6 +167,13 @@ fn create(
     Engine::new(config, store)
 }
 
+/// What tests of debug builds see become an error: nothing else here is known to panic.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic)]
+pub fn rehearse_panic() -> ! {
+    panic!("what a panic says")
+}
+
 async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>) -> String {
     match op {
         "chat" => encode(engine.chat(json, &bytes)).await,
@@ -155,7 +191,8 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "deleteKey" => encode(engine.delete_key(json)).await,
         "deleteUser" => encode(engine.delete_user(json)).await,
         "capabilities" => encode(engine.capabilities(json)).await,
-        "close" => encode(engine.close()).await,
+        #[cfg(debug_assertions)]
+        "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),
     }
 }

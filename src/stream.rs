@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::engine::aborted;
+use crate::engine::{aborted, closed};
 use crate::{envelope, promise};
 
 /// How many pieces of the network may wait for JavaScript before the reading stops.
@@ -45,6 +45,7 @@ struct Batch {
 impl NativeStream {
     pub(crate) fn open(
         engine: Arc<Engine>,
+        closing: CancellationToken,
         op: &str,
         json: String,
         attachments: Vec<Vec<u8>>,
@@ -53,9 +54,15 @@ impl NativeStream {
         let (settle, outcome) = oneshot::channel();
         let cancel = CancellationToken::new();
         let is_known = op == "chatStream";
+        #[cfg(debug_assertions)]
+        let panics = op == "panic";
         let token = cancel.clone();
         napi::bindgen_prelude::spawn(async move {
             let work = async {
+                #[cfg(debug_assertions)]
+                if panics {
+                    crate::engine::rehearse_panic();
+                }
                 if !is_known {
                     return Err(Error::new(Code::Internal, "No such streaming operation."));
                 }
@@ -64,6 +71,7 @@ impl NativeStream {
             let outcome = tokio::select! {
                 biased;
                 () = token.cancelled() => Err(aborted()),
+                () = closing.cancelled() => Err(closed()),
                 done = AssertUnwindSafe(work).catch_unwind() => done.unwrap_or_else(|_| Err(promise::bug())),
             };
             let _ = settle.send(outcome);

@@ -89,7 +89,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Closes the store; calls that come later fail with `CLOSED`, those in flight finish.
+    /// Closes the store; calls that come later fail with `CLOSED`. Those in flight are
+    /// their owner's to drop.
     pub async fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(());

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
-import { failure, jsStore, make, prompt, runCase, sleep, withKey } from "./setup.mjs";
+import { jsStore, make, prompt, runCase, sleep, withKey } from "./setup.mjs";
 
 /** The addon's own objects, as `lib/` sees them. */
 function rawEngine() {

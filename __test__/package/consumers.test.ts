@@ -57,6 +57,14 @@ console.log("conforms");
 const consumers = join(ROOT, "__test__/consumers");
 const fixture = (name: string) => readFileSync(join(consumers, name), "utf8");
 
+/** What the README shows first. */
+function readmeBlock(): string {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const block = /```ts\n(.+?)```/s.exec(readme)?.[1] ?? "";
+  assert.match(block, /new BYOK\(/);
+  return block;
+}
+
 let release: Release;
 let practice: { origin: string; stop(): Promise<void> };
 let project: string;
@@ -77,6 +85,7 @@ before(async () => {
     "tsconfig.json": fixture("tsconfig.json"),
     "tsconfig.bundler.json": fixture("tsconfig.bundler.json"),
     "first-block.mts": FIRST_BLOCK,
+    "readme.mts": readmeBlock(),
     "testing.mts": TESTING,
     "types.cts": fixture("types.cts"),
   });
@@ -121,7 +130,7 @@ for (const [resolution, config] of [
   ["nodenext", "tsconfig.json"],
   ["bundler", "tsconfig.bundler.json"],
 ] as const) {
-  test(`strict TypeScript with ${resolution} resolution compiles the first block to the letter, and it runs`, () => {
+  test(`strict TypeScript with ${resolution} resolution compiles the first blocks to the letter, and they run`, () => {
     const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
     const out = `out-${resolution}`;
     const args = [tsc, "-p", config, "--noEmit", "false", "--outDir", out];

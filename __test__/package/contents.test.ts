@@ -6,7 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { makeRelease, napi, type Release, ROOT, readManifest, stage } from "./release.js";
+import {
+  makePlatformPackages,
+  makeRelease,
+  type Release,
+  ROOT,
+  readManifest,
+  stage,
+} from "./release.js";
 
 const KIB = 1024;
 let release: Release;
@@ -60,9 +67,9 @@ test("nothing runs when the packages are installed", () => {
   }
 });
 
-test("the platform package holds the binary alone and stays under 12 MiB unpacked", () => {
+test("the platform package holds the binary and the licence and stays under 12 MiB unpacked", () => {
   const { native, platform } = release;
-  assert.deepEqual(native.files, ["README.md", `byok.${platform}.node`, "package.json"]);
+  assert.deepEqual(native.files, ["LICENSE", "README.md", `byok.${platform}.node`, "package.json"]);
   assert.ok(native.unpackedSize < 12 * KIB * KIB, `${native.unpackedSize} bytes unpacked`);
 });
 
@@ -71,7 +78,7 @@ test("there is a platform package for each platform that the loader knows", (t) 
   t.after(() => rmSync(parent, { recursive: true }));
   const folder = join(parent, "main");
   stage(folder);
-  napi(folder, "create-npm-dirs");
+  makePlatformPackages(folder);
   const made = readdirSync(join(folder, "npm")).filter((name) => name !== "README.md");
   const loader = readFileSync(join(ROOT, "lib/native.ts"), "utf8");
   const required = [...loader.matchAll(/require\("@byok-ai\/native-([\w-]+)"\)/g)];
@@ -84,6 +91,8 @@ test("there is a platform package for each platform that the loader knows", (t) 
     assert.equal(manifest.version, readManifest(ROOT).version);
     assert.equal(manifest.main, `byok.${platform}.node`);
     assert.deepEqual([manifest.os, manifest.cpu], [[os], [cpu]]);
+    // npm publishes a scoped package privately unless it is told otherwise.
+    assert.equal(manifest.publishConfig?.access, "public");
     const libc = os === "linux" ? [abi === "gnu" ? "glibc" : abi] : undefined;
     assert.deepEqual(manifest.libc, libc);
   }

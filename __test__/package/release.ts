@@ -42,6 +42,7 @@ export interface Manifest {
   name: string;
   version: string;
   main?: string;
+  publishConfig?: { access?: string };
   os?: string[];
   cpu?: string[];
   libc?: string[];
@@ -82,9 +83,15 @@ export function runOrThrow(...args: Parameters<typeof run>): string {
   return stdout;
 }
 
-export function napi(cwd: string, ...args: string[]): void {
+function napi(cwd: string, ...args: string[]): void {
   const cli = join(ROOT, "node_modules/@napi-rs/cli/dist/cli.js");
   runOrThrow(cwd, process.execPath, [cli, ...args]);
+}
+
+/** Makes the folders of the platform packages, as a release does. */
+export function makePlatformPackages(folder: string): void {
+  const script = join(ROOT, "scripts/platform-packages.mjs");
+  runOrThrow(ROOT, process.execPath, [script, folder]);
 }
 
 export function readManifest(folder: string): Manifest {
@@ -115,7 +122,7 @@ export async function makeRelease(): Promise<Release> {
   const folder = mkdtempSync(join(tmpdir(), "byok-release-"));
   const main = join(folder, "main");
   stage(main, [triple]);
-  napi(main, "create-npm-dirs");
+  makePlatformPackages(main);
   const addon = `byok.${platform}.node`;
   mkdirSync(join(main, "artifacts"));
   cpSync(join(ROOT, addon), join(main, "artifacts", addon));

@@ -64,7 +64,10 @@ impl Engine {
         routing: &Routing,
         capability: Capability,
     ) -> Result<(Arc<Registered>, KeyRecord)> {
-        let records = self.user_records(&routing.user_id).await?;
+        let mut records = self.user_records(&routing.user_id).await?;
+        if let Some(label) = &routing.label {
+            records.retain(|record| record.id.label == *label);
+        }
         let has_any = !records.is_empty();
         let rank = |id: &KeyId| {
             self.prefer
@@ -74,12 +77,6 @@ impl Engine {
         };
         let best = records
             .into_iter()
-            .filter(|record| {
-                routing
-                    .label
-                    .as_ref()
-                    .is_none_or(|label| *label == record.id.label)
-            })
             .filter_map(|record| Some((self.registry.find(&record.id.provider)?.clone(), record)))
             .filter(|(registered, _)| registered.provider.supports(capability))
             .min_by(|(_, a), (_, b)| {

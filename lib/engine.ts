@@ -29,7 +29,7 @@ export class Engine {
     const engine = unwrap(() => new (native().NativeEngine)(config, store, callbacks));
     this.#native = engine;
     this.#keys = new MasterKeySource(options, (current, previous) => {
-      decodeEnvelope(engine.setMasterKeys(current, previous));
+      decodeEnvelope(unwrap(() => engine.setMasterKeys(current, previous)));
     });
   }
 
@@ -69,7 +69,7 @@ export class Engine {
     const loading = this.#keys.ready();
     if (loading !== undefined || payload instanceof Promise)
       return this.#openLater(op, payload, loading);
-    return this.#native.open(op, payload.json, payload.bytes);
+    return unwrap(() => this.#native.open(op, payload.json, payload.bytes));
   }
 
   /** Ends what is running with `CLOSED` and releases the store. Idempotent. */
@@ -85,7 +85,7 @@ export class Engine {
   ): Promise<NativeStream> {
     const [{ json, bytes }] = await Promise.all([payload, loading]);
     this.#check(undefined);
-    return this.#native.open(op, json, bytes);
+    return unwrap(() => this.#native.open(op, json, bytes));
   }
 
   async #close(): Promise<void> {

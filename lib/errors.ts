@@ -179,15 +179,23 @@ export function decodeEnvelope<T>(text: string, signal?: AbortSignal): T {
   throw error;
 }
 
-/** Runs what throws an envelope as its message, and throws the error that is in it. */
+/** Runs native code that throws an envelope as its message, and throws the error that is in it. A panic
+ * becomes `INTERNAL`, without what it says: that could be about a key. */
 export function unwrap<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('{"error":'))
       decodeEnvelope(error.message);
+    if ((error as { code?: unknown } | null)?.code === "GenericFailure") throw panicked();
     throw error;
   }
+}
+
+function panicked(): BYOKError {
+  const message =
+    "byok-ai failed inside. This is a bug: please report it with the version and what was called.";
+  return decodeError({ code: "INTERNAL", message });
 }
 
 export function abortReason(fields: ErrorFields, signal: AbortSignal | undefined): unknown {

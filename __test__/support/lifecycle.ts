@@ -104,7 +104,7 @@ const LOAD: Record<string, Expected> = {
 const PANICS: Record<string, Expected> = {
   "a panic in a call": { prints: /^INTERNAL byok-ai failed inside\./ },
   "a panic in a stream": { prints: /^INTERNAL byok-ai failed inside\./ },
-  "a panic in a synchronous export": { prints: "caught\n" },
+  "a panic in a synchronous export": { prints: /^INTERNAL byok-ai failed inside\./ },
 };
 const PANIC_TEXT = "what a panic says";
 

@@ -2,6 +2,7 @@
 //! has many; both take an operation's name, JSON and bytes.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -197,8 +198,12 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
     }
 }
 
-async fn encode<T: Serialize>(work: impl Future<Output = Result<T>>) -> String {
-    envelope::encode(&work.await)
+/// Boxed, so that what is spawned is a few words: a chat's state is kilobytes, and spawning moves it
+/// several times on JavaScript's thread.
+fn encode<'a, T: Serialize>(
+    work: impl Future<Output = Result<T>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = String> + Send + 'a>> {
+    Box::pin(async move { envelope::encode(&work.await) })
 }
 
 /// Copies the bytes, since JavaScript may change its arrays while the call runs; a key's array is

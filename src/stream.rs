@@ -66,7 +66,8 @@ impl NativeStream {
                 if !is_known {
                     return Err(Error::new(Code::Internal, "No such streaming operation."));
                 }
-                engine.chat_stream(&json, &attachments, sink).await
+                // Boxed, so that spawning moves a few words and not a stream's whole state.
+                Box::pin(engine.chat_stream(&json, &attachments, sink)).await
             };
             let outcome = tokio::select! {
                 biased;

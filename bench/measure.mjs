@@ -11,7 +11,7 @@ const USERS = 100;
 const DELTAS = 100;
 const RATE_PER_SECOND = 500;
 const TICK_MS = 10;
-const WARM_UP_SECONDS = 1.5;
+const WARM_UP_SECONDS = 4;
 
 const { contestant, job, origin, seconds } = JSON.parse(process.argv[2]);
 const baseURL = `${origin}/${job === "each" ? `bench-${DELTAS}-each` : "bench"}/openai/v1`;
@@ -107,13 +107,16 @@ function mainThreadMicros() {
 }
 
 /** Resident memory at a fixed rate of calls: the last second's median less the first's, after as long a
- * warm-up. */
+ * warm-up. A client that can't keep the rate falls behind: `callsPerSecond` says so. */
 async function memory() {
   await steady(seconds);
-  const samples = await steady(seconds);
-  const perSecond = Math.round(1000 / TICK_MS);
-  const growth = median(samples.slice(-perSecond)) - median(samples.slice(0, perSecond));
-  return { growthMiB: growth / 2 ** 20, rssMiB: median(samples.slice(-perSecond)) / 2 ** 20 };
+  const { samples, callsPerSecond } = await steady(seconds);
+  const end = samples.at(-1).atMs;
+  const mebibytes = (from, to) =>
+    median(samples.filter(({ atMs }) => atMs >= from && atMs <= to).map(({ rss }) => rss)) /
+    2 ** 20;
+  const rssMiB = mebibytes(end - 1000, end);
+  return { growthMiB: rssMiB - mebibytes(0, 1000), rssMiB, callsPerSecond };
 }
 
 function steady(durationSeconds) {
@@ -123,11 +126,16 @@ function steady(durationSeconds) {
   let begun = 0;
   return new Promise((resolve, reject) => {
     const timer = setInterval(() => {
-      const elapsedSeconds = (performance.now() - start) / 1000;
-      samples.push(process.memoryUsage.rss());
+      const atMs = performance.now() - start;
+      const elapsedSeconds = atMs / 1000;
+      samples.push({ atMs, rss: process.memoryUsage.rss() });
       if (elapsedSeconds >= durationSeconds) {
         clearInterval(timer);
-        Promise.all(pending).then(() => resolve(samples), reject);
+        const finish = () => {
+          const callsPerSecond = begun / ((performance.now() - start) / 1000);
+          resolve({ samples, callsPerSecond });
+        };
+        Promise.all(pending).then(finish, reject);
         return;
       }
       for (; begun < elapsedSeconds * RATE_PER_SECOND; begun++) {

@@ -117,7 +117,9 @@ for (const provider of PROVIDERS) {
     const sent = (await waiting.requests()).length;
     assert.ok(sent >= 2 && sent <= 4, `${sent} requests in a second`);
     const slow = behind("slow,20,25", { timeoutMs: 500 }).user;
-    await assert.rejects(slow.chat({ provider, prompt: prompt.repeat(10) }), failsWith("TIMEOUT"));
+    const long = { provider, prompt: prompt.repeat(10) };
+    await assert.rejects(slow.chat(long), failsWith("TIMEOUT"));
+    await assert.rejects(slow.chatStream(long).result, failsWith("TIMEOUT", /timeoutMs/));
     assert.ok(Date.now() - start < 20_000);
   });
 

@@ -61,8 +61,8 @@ export interface ProviderOptions {
   /** Where requests go instead of the provider's own address: a gateway, a test server. `https:` only,
    * unless `allowPrivateNetwork` is set. */
   baseURL?: string | undefined;
-  /** Upper bound of a whole call, retries included, in milliseconds; for a stream: until the answer
-   * begins. Default 600,000. */
+  /** Upper bound of a whole call in milliseconds: retries, waits and the whole answer included, also
+   * that of a stream. Default 600,000. */
   timeoutMs?: number | undefined;
   /** Upper bound of the silence between two chunks of a stream, in milliseconds. Default 300,000. */
   idleTimeoutMs?: number | undefined;
@@ -99,7 +99,8 @@ export interface RequestDefaults {
   /** The provider's own name of a model; any name is passed on. Default: `defaultModels` of the
    * provider, else one that the library picks. */
   model?: string | undefined;
-  /** Upper bound of the call, retries included, in milliseconds; for a stream: until the answer begins. */
+  /** Upper bound of the whole call in milliseconds: retries, waits and the whole answer included, also
+   * that of a stream. */
   timeoutMs?: number | undefined;
   /** Upper bound of the silence between two chunks of a stream, in milliseconds. */
   idleTimeoutMs?: number | undefined;

@@ -12,8 +12,6 @@ export interface WireCase {
   marks?: readonly string[];
   /** Targets that leave it out, with a warning about this option. */
   warns?: { option: string; at: readonly TargetName[] };
-  /** Fields whose words are passed on as the caller wrote them, also those that the description lacks. */
-  beyond?: Partial<Record<TargetName, string>>;
   /** Targets that have no place for it: `INVALID_ARGUMENT`, and nothing is sent. */
   refusedBy?: readonly TargetName[];
 }
@@ -203,18 +201,15 @@ export const CASES: readonly WireCase[] = [
     stream: true,
     marks: ["A city"],
   },
-  // Mistral's description knows the efforts none and high only.
   ...["none", "low", "high"].map((effort) => ({
     name: `reasoning with effort ${effort}`,
     request: fixed({ prompt: "Think.", reasoning: { effort } }),
     marks: ["Think."],
-    ...(effort === "low" && { beyond: { mistral: "/reasoning_effort" } }),
   })),
   {
     name: "reasoning with a summary",
     request: fixed({ prompt: "Think.", reasoning: { effort: "medium", summary: true } }),
     stream: true,
-    beyond: { mistral: "/reasoning_effort" },
     marks: ["Think."],
   },
   {

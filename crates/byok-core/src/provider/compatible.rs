@@ -117,6 +117,7 @@ pub static TABLE: &[Row] = &[
             files: Files::DocumentUrl,
             audio: Audio::Text,
             replay: Replay::ThinkingChunk,
+            effort: Effort::OffOrHigh,
             ..LISTED
         },
     },

@@ -367,7 +367,7 @@ impl Builder<'_> {
         }
     }
 
-    fn effort(&self, effort: &str, body: &mut Map<String, Value>) {
+    fn effort(&mut self, effort: &str, body: &mut Map<String, Value>) {
         let is_off = effort == "none";
         let state = match (self.dialect.effort, is_off) {
             (Effort::Thinking | Effort::FieldOrOff, true) => Some("disabled"),
@@ -377,6 +377,19 @@ impl Builder<'_> {
         if let Some(state) = state {
             body.insert("thinking".into(), json!({ "type": state }));
         }
+        let known = ["minimal", "low", "medium", "xhigh", "max"];
+        let effort = if self.dialect.effort == Effort::OffOrHigh && known.contains(&effort) {
+            self.warnings.push(Warning::new(
+                "reasoning.effort",
+                format!(
+                    "{} knows none and high only; {effort} was sent as high.",
+                    self.name
+                ),
+            ));
+            "high"
+        } else {
+            effort
+        };
         if state != Some("disabled") {
             body.insert("reasoning_effort".into(), effort.into());
         }

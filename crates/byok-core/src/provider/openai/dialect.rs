@@ -31,6 +31,8 @@ pub enum Effort {
     FieldOrOff,
     /// `reasoning: { effort, max_tokens }` (OpenRouter).
     Object,
+    /// `reasoning_effort` of `none` or `high`, nothing between (Mistral's API description).
+    OffOrHigh,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! the public JSON (camelCase) and know no provider.
 
 pub mod chat;
+pub mod chat_result;
 pub mod fold;
 pub mod media;
 pub mod verify;

@@ -1,6 +1,8 @@
 //! Key management: a key goes in trimmed, checked, tried, sealed and stored, in that order; nothing
 //! is stored when a step fails.
 
+use std::time::Duration;
+
 use byok_vault::{Payload, Secret};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ use super::{Engine, context, from_vault};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::store::{KeyId, KeyRecord, KeyStatus};
+
+/// A live check that takes longer is given up, unless the caller or the provider's own `timeoutMs` says
+/// so earlier.
+const LIVE_CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What `registerKey` takes beside the key itself.
 #[derive(Debug, Deserialize)]
@@ -249,8 +255,9 @@ impl Engine {
     /// The provider's cheapest authenticated request.
     async fn try_key(&self, open: &OpenKey, timeout_ms: Option<u64>) -> Result<()> {
         let path = open.registered.provider.verify().path;
+        let limit = open.registered.timeout.min(LIVE_CHECK_TIMEOUT);
         let routing = Routing {
-            timeout_ms: timeout_ms.or(Some(30_000)),
+            timeout_ms: timeout_ms.or(u64::try_from(limit.as_millis()).ok()),
             ..Routing::default()
         };
         let failure = open.failure();

@@ -15,7 +15,7 @@ use super::failure;
 use super::registry::Registered;
 use super::request::Routing;
 use crate::error::{Code, Error, Result};
-use crate::http::{AddressPolicy, Call, Timeouts};
+use crate::http::{AddressPolicy, Call, RequestBody, Timeouts};
 use crate::provider::Provider;
 use crate::redact::redact;
 
@@ -84,7 +84,7 @@ impl OpenKey {
             },
             url: self.url(path)?,
             headers,
-            body: body.map(Bytes::from).unwrap_or_default(),
+            body: body.map(RequestBody::from).unwrap_or_default(),
             timeouts: Timeouts {
                 deadline: Instant::now() + timeout,
                 connect: registered.connect_timeout,

@@ -1,20 +1,29 @@
 //! The engine: everything that a BYOK instance is, wired together. It owns the store, the key ring,
 //! the HTTP client and the providers, and knows nothing of JavaScript.
 
+mod body;
 mod chat;
+mod choose;
 mod config;
+mod credential;
+mod embed;
 mod exchange;
 mod failure;
 mod hint;
+mod image;
 mod keys;
 mod nearest;
+mod observation;
 mod registry;
 mod request;
 mod route;
+mod speech;
+mod transcription;
 
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use request::parse;
+pub use speech::{SpeechHead, SpeechStreamItem};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,8 +32,9 @@ use std::time::Duration;
 use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, HttpOptions};
+use crate::http::{HttpClient, HttpOptions, Uploads};
 use crate::store::{KeyId, KeyStore};
+use crate::usage::UsageSink;
 use registry::Registry;
 
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -39,6 +49,9 @@ pub struct Engine {
     max_event_bytes: usize,
     ring: RwLock<Option<Arc<KeyRing>>>,
     closed: AtomicBool,
+    /// Who counts what calls consume.
+    usage: Option<Arc<dyn UsageSink>>,
+    uploads: Arc<Uploads>,
 }
 
 impl Engine {
@@ -76,7 +89,19 @@ impl Engine {
                 .unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
             ring: RwLock::new(None),
             closed: AtomicBool::new(false),
+            usage: None,
+            uploads: Arc::default(),
         })
+    }
+
+    /// Counts what calls consume.
+    pub fn count_usage(&mut self, sink: Arc<dyn UsageSink>) {
+        self.usage = Some(sink);
+    }
+
+    /// Where requests find the uploads that they name.
+    pub fn uploads(&self) -> &Arc<Uploads> {
+        &self.uploads
     }
 
     /// Sets the master keys; nothing works before.

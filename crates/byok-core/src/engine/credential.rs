@@ -42,8 +42,10 @@ pub(super) fn from_key(bytes: &[u8], provider: &dyn Provider) -> Result<Credenti
 /// # Errors
 /// `INVALID_ARGUMENT` naming a field that is unknown, missing or malformed.
 pub(super) fn from_fields(json: &[u8], provider: &dyn Provider) -> Result<Credential> {
-    let mut given: BTreeMap<String, Zeroizing<String>> = serde_json::from_slice(json)
+    let given: BTreeMap<String, String> = serde_json::from_slice(json)
         .map_err(|_| Error::invalid_argument("apiKey: its fields must all be strings."))?;
+    let wiped = |(name, value)| (name, Zeroizing::new(value));
+    let mut given: BTreeMap<String, Zeroizing<String>> = given.into_iter().map(wiped).collect();
     let known = provider.fields();
     for name in given.keys() {
         if name != API_KEY && !known.iter().any(|field| field.name == name) {

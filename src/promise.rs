@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use byok_core::error::{Code, Error};
 use futures_util::FutureExt;
 use napi::Env;
-use napi::bindgen_prelude::PromiseRaw;
+use napi::bindgen_prelude::{BufferSlice, Either, PromiseRaw};
 
 use crate::envelope;
 
@@ -22,6 +22,29 @@ pub fn spawn<'env>(
             .catch_unwind()
             .await
             .unwrap_or_else(|_| envelope::error(&bug())))
+    })
+}
+
+/// Bytes, or a text that says why there are none.
+pub type BytesOrText = Either<Vec<u8>, String>;
+
+/// As [`spawn`], for a result that may be bytes: they become a `Buffer` of JavaScript's own memory,
+/// which can be transferred to streams and workers.
+pub fn spawn_bytes<'env>(
+    env: &'env Env,
+    future: impl Future<Output = BytesOrText> + Send + 'static,
+) -> napi::Result<PromiseRaw<'env, Either<BufferSlice<'env>, String>>> {
+    let future = async move {
+        Ok(AssertUnwindSafe(future)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Either::B(envelope::error(&bug()))))
+    };
+    env.spawn_future_with_callback(future, |env, result| {
+        Ok(match result {
+            Either::A(bytes) => Either::A(BufferSlice::copy_from(env, bytes)?),
+            Either::B(text) => Either::B(text),
+        })
     })
 }
 

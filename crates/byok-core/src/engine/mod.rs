@@ -1,6 +1,7 @@
 //! The engine: everything that a BYOK instance is, wired together. It owns the store, the key ring,
 //! the HTTP client and the providers, and knows nothing of JavaScript.
 
+mod byte_answer;
 mod chat;
 mod config;
 mod exchange;
@@ -12,6 +13,7 @@ mod registry;
 mod request;
 mod route;
 
+pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use request::parse;
@@ -23,7 +25,7 @@ use std::time::Duration;
 use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, HttpOptions};
+use crate::http::{HttpClient, HttpOptions, Uploads};
 use crate::store::{KeyId, KeyStore};
 use registry::Registry;
 
@@ -36,6 +38,7 @@ pub struct Engine {
     registry: Registry,
     store: Arc<dyn KeyStore>,
     http: HttpClient,
+    uploads: Arc<Uploads>,
     max_event_bytes: usize,
     ring: RwLock<Option<Arc<KeyRing>>>,
     closed: AtomicBool,
@@ -70,6 +73,7 @@ impl Engine {
             prefer: config.prefer,
             store,
             http: HttpClient::new(&http)?,
+            uploads: Arc::default(),
             max_event_bytes: config
                 .http
                 .max_event_bytes
@@ -89,12 +93,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Where callers leave bytes for requests that name them by `{ "$upload": id }`.
+    pub fn uploads(&self) -> &Arc<Uploads> {
+        &self.uploads
+    }
+
     /// Closes the store; calls that come later fail with `CLOSED`. Those in flight are
     /// their owner's to drop.
     pub async fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
+        self.uploads.clear();
         self.store.close().await
     }
 

@@ -2,6 +2,7 @@
 //! the HTTP client and the providers, and knows nothing of JavaScript.
 
 mod body;
+mod byte_answer;
 mod chat;
 mod choose;
 mod config;
@@ -20,10 +21,10 @@ mod route;
 mod speech;
 mod transcription;
 
+pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use request::parse;
-pub use speech::{SpeechHead, SpeechStreamItem};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -46,12 +47,12 @@ pub struct Engine {
     registry: Registry,
     store: Arc<dyn KeyStore>,
     http: HttpClient,
+    uploads: Arc<Uploads>,
     max_event_bytes: usize,
     ring: RwLock<Option<Arc<KeyRing>>>,
     closed: AtomicBool,
     /// Who counts what calls consume.
     usage: Option<Arc<dyn UsageSink>>,
-    uploads: Arc<Uploads>,
 }
 
 impl Engine {
@@ -83,6 +84,7 @@ impl Engine {
             prefer: config.prefer,
             store,
             http: HttpClient::new(&http)?,
+            uploads: Arc::default(),
             max_event_bytes: config
                 .http
                 .max_event_bytes
@@ -90,18 +92,12 @@ impl Engine {
             ring: RwLock::new(None),
             closed: AtomicBool::new(false),
             usage: None,
-            uploads: Arc::default(),
         })
     }
 
     /// Counts what calls consume.
     pub fn count_usage(&mut self, sink: Arc<dyn UsageSink>) {
         self.usage = Some(sink);
-    }
-
-    /// Where requests find the uploads that they name.
-    pub fn uploads(&self) -> &Arc<Uploads> {
-        &self.uploads
     }
 
     /// Sets the master keys; nothing works before.
@@ -114,12 +110,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Where callers leave bytes for requests that name them by `{ "$upload": id }`.
+    pub fn uploads(&self) -> &Arc<Uploads> {
+        &self.uploads
+    }
+
     /// Closes the store; calls that come later fail with `CLOSED`. Those in flight are
     /// their owner's to drop.
     pub async fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
+        self.uploads.clear();
         self.store.close().await
     }
 

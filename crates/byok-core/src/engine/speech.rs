@@ -1,36 +1,28 @@
 //! The pipeline of text to speech, whole and streamed.
 
-use std::sync::Arc;
-
+use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::mpsc;
 
+use super::byte_answer::{ByteAnswer, ByteSource};
 use super::Engine;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::Capability;
 use crate::capability::meta::Meta;
 use crate::capability::speech::{SpeechRequest, SpeechResult, SpeechUsage};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::http::Response;
 use crate::provider::{SpeechDecoder, SpeechProvider};
 use crate::usage::Units;
 
 /// What a stream of audio begins with.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SpeechHead {
-    pub content_type: String,
+struct SpeechHead<'a> {
+    content_type: &'a str,
     #[serde(flatten)]
-    pub meta: Meta,
-}
-
-/// What a stream of audio hands on: its head once, then the audio as it arrives.
-#[derive(Debug)]
-pub enum SpeechStreamItem {
-    Head(Box<SpeechHead>),
-    Audio(Bytes),
+    meta: Meta,
 }
 
 /// An answer whose head has arrived.
@@ -51,8 +43,9 @@ impl Engine {
             let mut attempt = route.next(self).await?;
             match self.try_speech(&mut attempt, &mut request).await {
                 Ok((mut result, audio)) => {
+                    let characters = request.text.chars().count() as u64;
                     result.meta.failed_attempts = route.take_failed();
-                    attempt.observation.units(units(&result.usage, &request));
+                    attempt.observation.units(units(&result.usage, characters));
                     attempt.observation.succeeded();
                     return Ok((result, vec![audio]));
                 }
@@ -61,31 +54,50 @@ impl Engine {
         }
     }
 
-    /// Streams audio into `sink`, which bounds how far the reading runs ahead. Ends early when the receiver is
-    /// gone.
+    /// Audio as it arrives. Answers once there is a first piece: until then another key can serve.
     ///
     /// # Errors
-    /// As [`Engine::chat`]; `STREAM_INTERRUPTED` when the audio breaks off.
-    pub async fn text_to_speech_stream(
-        self: Arc<Self>,
-        json: &str,
-        sink: mpsc::Sender<SpeechStreamItem>,
-    ) -> Result<()> {
+    /// As [`Engine::chat`]; the source's are `STREAM_INTERRUPTED` when the audio breaks off, and others.
+    pub async fn text_to_speech_stream(&self, json: &str) -> Result<ByteAnswer> {
         let (mut route, mut request) = self.route_speech(json).await?;
         loop {
-            let mut attempt = route.next(&self).await?;
-            let mut is_used = false;
-            let outcome = self
-                .try_speech_stream(&mut route, &mut attempt, &mut request, &sink, &mut is_used)
-                .await;
-            match outcome {
-                Ok(()) => return Ok(()),
-                Err(error) if is_used => {
-                    attempt.observation.failed(&error);
-                    return Err(error);
+            let mut attempt = route.next(self).await?;
+            let answer = match self.send_speech(&mut attempt, &mut request, true).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    route.failed(attempt, error)?;
+                    continue;
                 }
-                Err(error) => route.failed(attempt, error)?,
-            }
+            };
+            let mut source = SpeechSource {
+                response: answer.response,
+                decoder: answer.decoder,
+                characters: request.text.chars().count() as u64,
+                request_id: answer.meta.request_id.clone(),
+                first: None,
+                is_over: false,
+                attempt,
+            };
+            source.first = match source.read().await {
+                Ok(first) => first,
+                Err(error) => {
+                    route.failed(source.attempt, error)?;
+                    continue;
+                }
+            };
+            let head = SpeechHead {
+                content_type: source.decoder.content_type(),
+                meta: Meta {
+                    failed_attempts: route.take_failed(),
+                    ..answer.meta
+                },
+            };
+            let head = serde_json::to_string(&head)
+                .map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+            return Ok(ByteAnswer {
+                head,
+                source: Box::new(source),
+            });
         }
     }
 
@@ -121,62 +133,6 @@ impl Engine {
             meta,
         };
         Ok((result, audio))
-    }
-
-    async fn try_speech_stream(
-        &self,
-        route: &mut Route,
-        attempt: &mut Attempt,
-        request: &mut SpeechRequest,
-        sink: &mpsc::Sender<SpeechStreamItem>,
-        is_used: &mut bool,
-    ) -> Result<()> {
-        let Answer {
-            mut response,
-            mut decoder,
-            meta,
-        } = self.send_speech(attempt, request, true).await?;
-        let request_id = meta.request_id.clone();
-        let key = &attempt.key;
-        let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
-        let mut meta = Some(meta);
-        let mut audio = Vec::new();
-        loop {
-            let chunk = response.chunk().await.map_err(&blame)?;
-            match &chunk {
-                Some(chunk) => decoder.push(chunk, &mut audio),
-                None => decoder.finish(&mut audio, false),
-            }
-            .map_err(&blame)?;
-            if !audio.is_empty() {
-                if let Some(meta) = meta.take() {
-                    let head = SpeechHead {
-                        content_type: decoder.content_type().to_owned(),
-                        meta: Meta {
-                            failed_attempts: route.take_failed(),
-                            ..meta
-                        },
-                    };
-                    *is_used = true;
-                    attempt.observation.output();
-                    attempt.observation.units(units(&decoder.usage(), request));
-                    let head = SpeechStreamItem::Head(Box::new(head));
-                    if sink.send(head).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                let piece = Bytes::from(std::mem::take(&mut audio));
-                if sink.send(SpeechStreamItem::Audio(piece)).await.is_err() {
-                    return Ok(());
-                }
-            }
-            if chunk.is_none() {
-                break;
-            }
-        }
-        attempt.observation.units(units(&decoder.usage(), request));
-        attempt.observation.succeeded();
-        Ok(())
     }
 
     async fn send_speech(
@@ -227,17 +183,68 @@ impl Engine {
     }
 }
 
+/// The audio of one answer.
+struct SpeechSource {
+    response: Response,
+    decoder: Box<dyn SpeechDecoder>,
+    attempt: Attempt,
+    request_id: Option<String>,
+    characters: u64,
+    first: Option<Bytes>,
+    is_over: bool,
+}
+
+#[async_trait]
+impl ByteSource for SpeechSource {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let piece = self.read().await;
+        if let Err(error) = &piece {
+            self.attempt.observation.failed(error);
+        }
+        piece
+    }
+}
+
+impl SpeechSource {
+    async fn read(&mut self) -> Result<Option<Bytes>> {
+        let mut audio = Vec::new();
+        while audio.is_empty() && !self.is_over {
+            let chunk = self.response.chunk().await.map_err(|error| self.blame(error))?;
+            let read = match &chunk {
+                Some(chunk) => self.decoder.push(chunk, &mut audio),
+                None => self.decoder.finish(&mut audio, false),
+            };
+            read.map_err(|error| self.blame(error))?;
+            self.is_over = chunk.is_none();
+        }
+        let observation = &mut self.attempt.observation;
+        observation.output();
+        observation.units(units(&self.decoder.usage(), self.characters));
+        if audio.is_empty() {
+            observation.succeeded();
+            return Ok(None);
+        }
+        Ok(Some(audio.into()))
+    }
+
+    fn blame(&self, error: Error) -> Error {
+        let error = self.attempt.key.blame(error);
+        error.with_request_id(self.request_id.as_deref())
+    }
+}
+
 fn speech_of(attempt: &Attempt) -> Result<&dyn SpeechProvider> {
     let speech = attempt.key.registered.provider.speech();
     speech.ok_or_else(|| attempt.key.cannot(Capability::TextToSpeech))
 }
 
 /// Characters are the text's own where the provider does not count them.
-fn units(usage: &SpeechUsage, request: &SpeechRequest) -> Units {
+fn units(usage: &SpeechUsage, characters: u64) -> Units {
     Units {
-        characters: usage
-            .characters
-            .or_else(|| Some(request.text.chars().count() as u64)),
+        characters: usage.characters.or(Some(characters)),
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
         ..Units::default()

@@ -64,6 +64,12 @@ impl Uploads {
         self.remove(id);
     }
 
+    /// Drops all of them: no request will come.
+    pub fn clear(&self) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.by_id.clear();
+    }
+
     /// How many wait for a request.
     pub fn len(&self) -> usize {
         self.0

@@ -61,7 +61,9 @@ pub fn spawn_outcome<'env>(
             .unwrap_or_else(|_| Outcome::error(&bug())))
     };
     env.spawn_future_with_callback(future, |env, Outcome { envelope, bytes }| {
-        let copies = bytes.into_iter().map(|bytes| BufferSlice::copy_from(env, bytes));
+        let copies = bytes
+            .into_iter()
+            .map(|bytes| BufferSlice::copy_from(env, bytes));
         Ok(TaskOutcome {
             envelope,
             bytes: copies.collect::<napi::Result<_>>()?,

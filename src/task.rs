@@ -54,9 +54,10 @@ impl NativeTask {
         let token = cancel.clone();
         napi::bindgen_prelude::spawn(async move {
             // Boxed, so that spawning moves a few words and not an operation's whole state.
-            let work = Box::pin(async move {
-                dispatch(&engine, &op, &json, &attachments, &progress).await
-            });
+            let work =
+                Box::pin(
+                    async move { dispatch(&engine, &op, &json, &attachments, &progress).await },
+                );
             let outcome = tokio::select! {
                 biased;
                 () = token.cancelled() => Outcome::error(&aborted()),
@@ -96,9 +97,7 @@ impl NativeTask {
         let outcome = self.outcome.clone();
         promise::spawn_outcome(env, async move {
             match outcome.lock().await.take() {
-                Some(outcome) => outcome
-                    .await
-                    .unwrap_or_else(|_| Outcome::error(&aborted())),
+                Some(outcome) => outcome.await.unwrap_or_else(|_| Outcome::error(&aborted())),
                 None => Outcome::error(&Error::new(Code::Closed, "The task is over.")),
             }
         })

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::byte_answer::{ByteAnswer, ByteSource};
 use super::Engine;
+use super::byte_answer::{ByteAnswer, ByteSource};
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::Capability;
@@ -212,7 +212,11 @@ impl SpeechSource {
     async fn read(&mut self) -> Result<Option<Bytes>> {
         let mut audio = Vec::new();
         while audio.is_empty() && !self.is_over {
-            let chunk = self.response.chunk().await.map_err(|error| self.blame(error))?;
+            let chunk = self
+                .response
+                .chunk()
+                .await
+                .map_err(|error| self.blame(error))?;
             let read = match &chunk {
                 Some(chunk) => self.decoder.push(chunk, &mut audio),
                 None => self.decoder.finish(&mut audio, false),

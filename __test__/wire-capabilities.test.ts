@@ -215,7 +215,10 @@ for (const provider of PROVIDERS) {
         if (!one.sent) {
           await assert.rejects(
             send(one),
-            (error) => error instanceof BYOKError && error.code === "INVALID_ARGUMENT",
+            (error) =>
+              error instanceof BYOKError &&
+              error.code === "INVALID_ARGUMENT" &&
+              error.message.includes(one.refused ?? ""),
           );
           assert.deepEqual(server.take(), []);
           return;

@@ -17,6 +17,8 @@ export interface CapabilityCase {
   /** Fields of the credential beside the key. */
   fields?: Record<string, string>;
   request: Json;
+  /** Words of the refusal. */
+  refused?: string;
   /** Absent when the request is refused. */
   sent?: {
     path: string;

@@ -3,13 +3,20 @@
 
 mod anthropic;
 mod azure;
+mod cohere;
 pub mod compatible;
+mod deepgram;
+mod elevenlabs;
 mod embed;
 mod gemini;
 mod image;
 pub mod openai;
+mod pcm;
 mod speech;
 mod transcription;
+mod vector;
+mod voyage;
+mod wav;
 mod wire;
 
 use std::sync::Arc;
@@ -38,6 +45,10 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(openai::OpenAi),
         Arc::new(anthropic::Anthropic),
         Arc::new(gemini::Gemini),
+        Arc::new(elevenlabs::ElevenLabs),
+        Arc::new(deepgram::Deepgram),
+        Arc::new(cohere::Cohere),
+        Arc::new(voyage::Voyage),
         Arc::new(Azure),
     ];
     all.extend(

@@ -125,27 +125,44 @@ impl WireRequest {
     }
 }
 
-/// A name as part of a path: its slashes stay, everything else but unreserved characters (RFC 3986,
-/// section 2.3) is percent-encoded.
-///
-/// # Errors
-/// `INVALID_ARGUMENT` for a part that is empty, `.` or `..`: it would lead elsewhere.
-pub fn path_of(name: &str) -> Result<String> {
-    if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(Error::invalid_argument(format!(
-            "model: {name:?} can't be part of a URL."
-        )));
-    }
-    let mut path = String::with_capacity(name.len());
+/// Percent-encodes everything but RFC 3986's unreserved characters, so that a name can't leave its place
+/// in a path or a query.
+pub fn escaped(name: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                path.push(char::from(byte));
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
             }
-            _ => path.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
-    Ok(path)
+    out
+}
+
+/// A name as one segment of a path.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`, naming `option`, for one that is empty, `.` or `..`: it would lead elsewhere.
+pub fn segment(name: &str, option: &str) -> Result<String> {
+    if matches!(name, "" | "." | "..") {
+        return Err(Error::invalid_argument(format!(
+            "{option}: {name:?} can't be part of a URL."
+        )));
+    }
+    Ok(escaped(name))
+}
+
+/// A model's name as part of a path: its slashes stay.
+///
+/// # Errors
+/// As [`segment`], for each part.
+pub fn path_of(name: &str) -> Result<String> {
+    let parts: Result<Vec<String>> = name.split('/').map(|part| segment(part, "model")).collect();
+    Ok(parts?.join("/"))
 }
 
 #[cfg(test)]

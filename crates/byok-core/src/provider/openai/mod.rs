@@ -17,7 +17,7 @@ pub(crate) mod responses_answer;
 pub(crate) mod responses_request;
 mod schema;
 pub(crate) mod speech;
-mod text;
+pub(crate) mod text;
 mod tool_pieces;
 pub(crate) mod transcript;
 pub(crate) mod transcription;

@@ -57,13 +57,11 @@ impl OpenKey {
         if let Some(origin) = &self.payload.origin {
             return Ok(origin.clone());
         }
-        if let (false, Some(of_fields)) = (
-            self.registered.has_own_base_url,
-            self.registered.provider.base_url_of(&self.fields())?,
-        ) {
-            return Ok(of_fields);
+        if self.registered.has_own_base_url {
+            return Ok(self.registered.base_url.clone());
         }
-        Ok(self.registered.base_url.clone())
+        let of_fields = self.registered.provider.base_url_of(&self.fields())?;
+        Ok(of_fields.unwrap_or_else(|| self.registered.base_url.clone()))
     }
 
     /// The HTTP call for one request: POST with a body, GET without.

@@ -10,7 +10,7 @@ import { singleCases } from "./store/single.js";
 import { walkCases } from "./store/walk.js";
 
 /** The methods that a store may leave out. */
-export type OptionalMethod = "replace" | "scan" | "close";
+export type OptionalMethod = "replace" | "replaceMany" | "scan" | "close";
 
 export interface StoreConformanceOptions {
   /** What the cases' names begin with, for example `"PostgresStore"`. */

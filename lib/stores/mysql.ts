@@ -194,7 +194,7 @@ export class MySqlStore implements KeyStore {
         return await work();
       } catch (error) {
         const code = (error as { code?: unknown } | null)?.code as string;
-        if (code === "ER_NO_SUCH_TABLE") throw missingTable(`The table ${this.#table}`, error);
+        if (code === "ER_NO_SUCH_TABLE") throw missingTable(this.#table, error);
         if (!RETRIED.includes(code) || tries === MOST_TRIES) throw error;
       }
     }

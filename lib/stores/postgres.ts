@@ -177,7 +177,7 @@ export class PostgresStore implements KeyStore {
         return await this.#send(text, values);
       } catch (error) {
         const code = codeOf(error);
-        if (code === "42P01") throw missingTable(`The table ${this.#table}`, error);
+        if (code === "42P01") throw missingTable(this.#table, error);
         if (!RETRIED.includes(code ?? "") || tries === MOST_TRIES) throw error;
       }
     }

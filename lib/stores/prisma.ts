@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { KeyId, KeyRecord, KeyStore, ScanPage } from "../types.js";
 import { escapeNul, unescapeNul } from "./nul.js";
 import { fromRow, idValues, toRow } from "./record-row.js";
-import { missingTable, requireMethods } from "./table.js";
+import { requireMethods } from "./table.js";
 import { type ScanOptions, sealedUnder, walkPage } from "./walk.js";
 
 /** What a Prisma client has for the model: `prisma.byokKey`. */
@@ -139,8 +139,16 @@ async function run(query: () => PromiseLike<any>): Promise<any> {
       return await query();
     } catch (error) {
       const code = (error as { code?: unknown } | null)?.code as string;
-      if (code === "P2021") throw missingTable("The table of the Prisma model", error);
+      if (code === "P2021" || code === "P2022") throw outdated(error);
       if (!RETRIED.includes(code) || tries === MOST_TRIES) throw error;
     }
   }
+}
+
+/** The model's table, or a column of it, is not there. */
+function outdated(cause: unknown): Error {
+  return new Error(
+    "The database does not have the model that PrismaStore needs. Paste it from docs/stores.md into your schema and run `npx prisma migrate dev`.",
+    { cause },
+  );
 }

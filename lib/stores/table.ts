@@ -49,9 +49,9 @@ export function requireMethods(
 }
 
 /** The driver's error, with what to do about it before. */
-export function missingTable(name: string, cause: unknown): Error {
+export function missingTable(table: string, cause: unknown): Error {
   return new Error(
-    `${name} does not exist. Create it with store.migrate(), or run the statements of docs/stores.md in your own migrations.`,
+    `The table ${table} does not exist. Create it with store.migrate(), or run the statements of docs/stores.md in your own migrations.`,
     { cause },
   );
 }

@@ -11,13 +11,16 @@ import { DATABASES, type Database, type Tested } from "./support/databases.js";
 const MASTER = Buffer.alloc(32, "a master key of tests \x01").toString("base64");
 const OTHER_MASTER = Buffer.alloc(32, "another one for tests \x02").toString("base64");
 
-for (const tested of DATABASES) {
-  const url = process.env[tested.variable];
-  if (url !== undefined) describe(tested.name, () => cases(tested, url));
-  else if (tested.variable !== "MONGODB_URL")
-    test(tested.name, (t) => missing(tested, (why) => t.skip(why)));
-  else test.skip(`${tested.name}: MONGODB_URL names none`);
-}
+// Most of the time is waiting for disks, so some stores go at once; the cases of one never do.
+describe("stores over databases", { concurrency: 4 }, () => {
+  for (const tested of DATABASES) {
+    const { name, variable } = tested;
+    const url = process.env[variable];
+    if (url !== undefined) describe(name, { concurrency: false }, () => cases(tested, url));
+    else if (variable === "MONGODB_URL") test.skip(`${name}: MONGODB_URL names none`);
+    else test(name, (t) => missing(tested, (why) => t.skip(why)));
+  }
+});
 
 function missing({ variable }: Tested, skip: (reason: string) => void): void {
   const reason =
@@ -27,11 +30,11 @@ function missing({ variable }: Tested, skip: (reason: string) => void): void {
 }
 
 function cases({ name, requires, concurrency = 8, open }: Tested, url: string): void {
-  let database: Database;
+  let database: Database | undefined;
   before(async () => {
     database = await open(url);
   });
-  after(() => database.close());
+  after(() => database?.close());
 
   registerStoreConformance(test, {
     name,

@@ -177,6 +177,8 @@ export const CAPABILITIES: OptionTable = { signal };
 const USER: OptionTable = { userId: identifier, signal };
 const KEY: OptionTable = { ...USER, provider: identifier, label: identifier };
 
+export const FETCH: OptionTable = { label: identifier };
+
 export const LIST_KEYS = USER;
 export const DELETE_USER = USER;
 export const HAS_KEY = KEY;

@@ -2,11 +2,20 @@
 
 import { inspect } from "node:util";
 import type { Engine, Payload } from "./engine.js";
-import { CAPABILITIES, checkOptions, isSignal } from "./options.js";
+import { invalidArgument } from "./errors.js";
+import { fetchFor } from "./fetch.js";
+import { CAPABILITIES, checkOptions, FETCH, identifier, isSignal } from "./options.js";
 import { Pump } from "./pump.js";
 import { encodeChat, encodeJson } from "./request.js";
 import { ChatStream } from "./stream.js";
-import type { Capability, ChatEvent, ChatRequest, ChatResult, RequestDefaults } from "./types.js";
+import type {
+  Capability,
+  ChatEvent,
+  ChatRequest,
+  ChatResult,
+  FetchOptions,
+  RequestDefaults,
+} from "./types.js";
 
 /** One user and what their keys can do. Cheap: make one per request, or keep it. */
 export class User {
@@ -54,6 +63,30 @@ export class User {
     );
   }
 
+  /**
+   * A `fetch` for any SDK of that provider, which puts this user's key in natively: the SDK never has
+   * one. Its `apiKey` can be any text; credentials that it sends are taken out.
+   *
+   * Only the provider's own address is asked, or the one that is configured for it or sealed with the
+   * key: another URL is an error before the key is opened. Requests to the provider's public address go to
+   * the configured one. Redirects are never followed. Nothing is sent twice: retries are the SDK's.
+   *
+   * It is the contract of the global `fetch`: `TypeError` without an answer (the `cause` is a
+   * `BYOKError`), the signal's reason for one that was aborted. `BYOKError` when there is nothing to send,
+   * as with `KEY_NOT_FOUND`.
+   *
+   * @example
+   * ```ts
+   * const openai = new OpenAI({ apiKey: "byok", fetch: byok.use("user_123").fetch("openai") });
+   * ```
+   */
+  fetch(provider: string, o: FetchOptions = {}): typeof fetch {
+    const complaint = identifier(provider, "provider");
+    if (complaint !== undefined) throw invalidArgument(`fetch(): ${complaint}`);
+    checkOptions(o, FETCH, "fetch()");
+    return fetchFor(this.#engine, this.#target(provider, o.label));
+  }
+
   /** What this user's stored keys can be used for. Asks the store, not the providers. */
   async capabilities(o: { signal?: AbortSignal | undefined } = {}): Promise<Capability[]> {
     checkOptions(o, CAPABILITIES, "capabilities()");
@@ -62,6 +95,13 @@ export class User {
       bytes: null,
     };
     return await this.#engine.call("capabilities", payload, o.signal);
+  }
+
+  /** A default label belongs to the default provider. */
+  #target(provider: string, label: string | undefined) {
+    const { provider: usual = provider, label: usualLabel } = this.#defaults ?? {};
+    const inherited = usual === provider ? usualLabel : undefined;
+    return { userId: this.#userId, provider, label: label ?? inherited };
   }
 
   /** @internal */

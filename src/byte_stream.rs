@@ -118,15 +118,18 @@ impl NativeByteStream {
 
 /// The operations whose answer is bytes.
 async fn dispatch(
-    _engine: &Engine,
+    engine: &Engine,
     op: &str,
-    _json: &str,
-    _attachments: Vec<Vec<u8>>,
+    json: &str,
+    attachments: Vec<Vec<u8>>,
 ) -> Result<ByteAnswer> {
-    Err(Error::new(
-        Code::Internal,
-        format!("No operation {op:?} that answers with bytes."),
-    ))
+    match op {
+        "forward" => engine.forward(json, attachments).await,
+        _ => Err(Error::new(
+            Code::Internal,
+            format!("No operation {op:?} that answers with bytes."),
+        )),
+    }
 }
 
 impl Source {

@@ -119,3 +119,9 @@ export interface RequestOptions extends RequestDefaults {
   /** Ends the request with `ABORTED`, whose `cause` is the signal's reason, and closes the connection. */
   signal?: AbortSignal | undefined;
 }
+
+/** What `user.fetch(provider, options)` takes. */
+export interface FetchOptions {
+  /** Which of the user's keys at that provider. Default `"default"`, else the newest. */
+  label?: string | undefined;
+}

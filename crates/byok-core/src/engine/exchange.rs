@@ -68,11 +68,7 @@ impl OpenKey {
             })?;
             headers.insert(*name, value);
         }
-        let credential = registered.provider.credential();
-        headers.insert(
-            HeaderName::from_static(credential.name),
-            self.header_value(credential.prefix)?,
-        );
+        self.put_credential(&mut headers)?;
         let timeout = routing
             .timeout_ms
             .map_or(registered.timeout, Duration::from_millis);
@@ -127,6 +123,26 @@ impl OpenKey {
     /// Whether the key has the shape of `provider`'s keys.
     pub fn looks_like(&self, provider: &dyn Provider) -> bool {
         std::str::from_utf8(self.payload.api_key.expose()).is_ok_and(|key| provider.recognizes(key))
+    }
+
+    /// Where the key goes: the base URL of its paths.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Which addresses that may lead to.
+    pub fn addresses(&self) -> AddressPolicy {
+        self.addresses
+    }
+
+    /// Puts the key where this provider takes it.
+    pub fn put_credential(&self, headers: &mut HeaderMap) -> Result<()> {
+        let credential = self.registered.provider.credential();
+        headers.insert(
+            HeaderName::from_static(credential.name),
+            self.header_value(credential.prefix)?,
+        );
+        Ok(())
     }
 
     fn header_value(&self, prefix: &str) -> Result<HeaderValue> {

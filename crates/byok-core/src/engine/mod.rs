@@ -6,6 +6,7 @@ mod chat;
 mod config;
 mod exchange;
 mod failure;
+mod forward;
 mod hint;
 mod keys;
 mod nearest;

@@ -52,8 +52,8 @@ export function ofBytes(bytes: Uint8Array): EncodedBody {
 }
 
 /**
- * A stream, sent as it comes. One that is over at once, as that of a `Request` made of a text is, is sent
- * as the bytes that it was.
+ * A stream, sent as it comes. One that is over at once and small, as that of a `Request` made of a text
+ * is, is sent as the bytes that it was.
  *
  * @param length - in bytes, where it is known
  */
@@ -64,13 +64,18 @@ export async function ofStream(
 ): Promise<EncodedBody> {
   const reader = readerOf(stream);
   if (length !== undefined) return ofUpload(engine, reader, length);
-  const first = reader.read();
-  const piece = await nowOrLater(first);
-  if (piece === undefined) return NO_BODY;
-  if (piece === LATER) return ofUpload(engine, ahead(reader, [first]));
-  const second = reader.read();
-  if ((await nowOrLater(second)) === undefined) return ofBytes(piece);
-  return ofUpload(engine, ahead(reader, [first, second]));
+  const asked: Promise<Uint8Array | undefined>[] = [];
+  const pieces: Uint8Array[] = [];
+  for (let bytes = 0; bytes <= SMALL_BYTES; ) {
+    const next = reader.read();
+    asked.push(next);
+    const piece = await nowOrLater(next);
+    if (piece === undefined) return ofBytes(Buffer.concat(pieces));
+    if (piece === LATER) break;
+    pieces.push(piece);
+    bytes += piece.length;
+  }
+  return ofUpload(engine, ahead(reader, asked));
 }
 
 async function ofSized(

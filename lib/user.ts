@@ -4,7 +4,8 @@ import { inspect } from "node:util";
 import type { Engine, Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import { fetchFor } from "./fetch.js";
-import { CAPABILITIES, checkOptions, FETCH, identifier, isSignal } from "./options.js";
+import { type ForwardedRequest, forward } from "./forward.js";
+import { CAPABILITIES, checkOptions, FETCH, FORWARD, identifier, isSignal } from "./options.js";
 import { Pump } from "./pump.js";
 import { encodeChat, encodeJson } from "./request.js";
 import { ChatStream } from "./stream.js";
@@ -14,6 +15,7 @@ import type {
   ChatRequest,
   ChatResult,
   FetchOptions,
+  ForwardOptions,
   RequestDefaults,
 } from "./types.js";
 
@@ -85,6 +87,32 @@ export class User {
     if (complaint !== undefined) throw invalidArgument(`fetch(): ${complaint}`);
     checkOptions(o, FETCH, "fetch()");
     return fetchFor(this.#engine, this.#target(provider, o.label));
+  }
+
+  /**
+   * Passes a client's request on to a provider with this user's key, and gives its answer to pass back:
+   * a reverse proxy for clients that speak the provider's own wire format. **Who the user is, is yours to
+   * check before.** The client's credentials, cookies and what else it says of itself stay here.
+   *
+   * The body is streamed both ways. Any answer is a `Response`, also a provider's error; no answer at all
+   * is a `TypeError` as with `fetch`. When the client goes away, the request at the provider ends.
+   *
+   * @example
+   * ```ts
+   * // A route of any Web-standard framework; its client: new OpenAI({ baseURL: "https://app.example/v1" })
+   * export const POST = async (request: Request) =>
+   *   byok.use(await userOf(request)).forward(request, { provider: "openai" });
+   * ```
+   */
+  async forward(request: ForwardedRequest, o: ForwardOptions = {}): Promise<Response> {
+    checkOptions(o, FORWARD, "forward()");
+    const provider = o.provider ?? this.#defaults?.provider;
+    if (provider === undefined) {
+      throw invalidArgument(
+        'forward() needs provider: forward(request, { provider: "openai" }), or use(userId, { provider }).',
+      );
+    }
+    return await forward(this.#engine, this.#target(provider, o.label), request, o);
   }
 
   /** What this user's stored keys can be used for. Asks the store, not the providers. */

@@ -20,6 +20,21 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
+    /// The caller's URL as an absolute one: a path begins at the provider's public root.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for what is neither a path nor an absolute URL.
+    pub fn absolute(&self, text: &str) -> Result<Url> {
+        let parsed = if text.starts_with('/') {
+            Url::parse(&[self.base(self.public).root, text].concat())
+        } else {
+            Url::parse(text)
+        };
+        parsed.map_err(|_| {
+            Error::invalid_argument("The URL of the request is neither an absolute one nor a path.")
+        })
+    }
+
     /// The URL to ask for the caller's `url`.
     ///
     /// # Errors
@@ -273,6 +288,20 @@ mod tests {
             assert_eq!(translate(&mirrored, url).as_deref(), Some(expected));
         }
         assert_eq!(translate(&mirrored, "http://127.0.0.1:8089/admin"), None);
+    }
+
+    #[test]
+    fn a_path_begins_at_the_providers_root_and_stays_on_its_host() {
+        let own = places(OPENAI, OPENAI);
+        for (path, expected) in [
+            ("/v1/models?a=1", "https://api.openai.com/v1/models?a=1"),
+            ("//evil.example/x", "https://api.openai.com//evil.example/x"),
+            ("/../x", "https://api.openai.com/x"),
+            ("/@evil.example", "https://api.openai.com/@evil.example"),
+        ] {
+            assert_eq!(own.absolute(path).unwrap().as_str(), expected);
+        }
+        assert!(own.absolute("v1/models").is_err());
     }
 
     #[test]

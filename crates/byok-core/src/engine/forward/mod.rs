@@ -34,6 +34,7 @@ struct ForwardRequest {
     provider: String,
     label: Option<String>,
     method: String,
+    /// Absolute, or a path at the provider.
     url: String,
     headers: Pairs,
     body: Option<BodyRef>,
@@ -89,11 +90,13 @@ impl Engine {
     pub async fn forward(&self, json: &str, bytes: Vec<Vec<u8>>) -> Result<ByteAnswer> {
         let request = parse::<ForwardRequest>(json)?;
         let registered = self.registry.get(&request.provider)?.clone();
-        let url = Url::parse(&request.url).map_err(|_| {
-            Error::invalid_argument("The URL of the request is not an absolute one.")
-        })?;
-        places(&registered, &registered.base_url)
-            .check(&url, registered.allow_user_base_url)
+        let places_before = places(&registered, &registered.base_url);
+        let url = places_before
+            .absolute(&request.url)
+            .and_then(|url| {
+                places_before.check(&url, registered.allow_user_base_url)?;
+                Ok(url)
+            })
             .map_err(|error| error.with_provider(registered.id()))?;
         let key = self.forwarding_key(&request, registered).await?;
         let blame = |error: Error| key.blame(error);

@@ -42,15 +42,17 @@ export async function forward(
   } satisfies Partial<Outgoing>;
   const leaving = new AbortController();
   const leave = () => leaving.abort(new DOMException("The client went away.", "AbortError"));
-  if (request.socket.destroyed) leave();
-  request.socket.once("close", leave);
+  // Kept, since a request whose connection is gone has none.
+  const { socket } = request;
+  if (socket.destroyed) leave();
+  socket.once("close", leave);
   const either = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
   try {
     const encoding = bodyOf(engine, request, body);
     return await send(engine, target, { ...outgoing, ...PROXIED }, encoding, either);
   } finally {
     // From here on the response's body is what the client's leaving cancels.
-    request.socket.removeListener("close", leave);
+    socket.removeListener("close", leave);
   }
 }
 
@@ -62,7 +64,7 @@ function isWeb(request: ForwardedRequest): request is Request {
 }
 
 function isNode(request: IncomingMessage): boolean {
-  return Array.isArray(request?.rawHeaders) && typeof request.socket === "object";
+  return Array.isArray(request?.rawHeaders) && typeof request.socket?.once === "function";
 }
 
 function pairs(raw: readonly string[]): [string, string][] {

@@ -125,6 +125,7 @@ async fn dispatch(
 ) -> Result<ByteAnswer> {
     match op {
         "forward" => engine.forward(json, attachments).await,
+        "textToSpeechStream" => engine.text_to_speech_stream(json).await,
         _ => Err(Error::new(
             Code::Internal,
             format!("No operation {op:?} that answers with bytes."),

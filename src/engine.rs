@@ -22,6 +22,7 @@ use crate::byte_stream::NativeByteStream;
 use crate::callback::{Callback, RawCallback};
 use crate::store::NativeStore;
 use crate::stream::NativeStream;
+use crate::task::NativeTask;
 use crate::upload::NativeUpload;
 use crate::{envelope, promise};
 
@@ -148,6 +149,19 @@ impl NativeEngine {
         bytes: Option<Vec<Uint8Array>>,
     ) -> NativeByteStream {
         NativeByteStream::open(
+            self.engine.clone(),
+            self.closing.clone(),
+            op,
+            json,
+            take_bytes(bytes, false),
+        )
+    }
+
+    /// Starts an operation that reports progress or gives back bytes. Domain errors come out of
+    /// `result()`.
+    #[napi(catch_unwind)]
+    pub fn start(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeTask {
+        NativeTask::start(
             self.engine.clone(),
             self.closing.clone(),
             op,

@@ -13,6 +13,7 @@ mod envelope;
 mod promise;
 mod store;
 mod stream;
+mod task;
 mod upload;
 
 use napi_derive::napi;

@@ -11,6 +11,7 @@ use napi::Env;
 use napi::bindgen_prelude::{BufferSlice, Either, PromiseRaw};
 
 use crate::envelope;
+use crate::task::{Outcome, TaskOutcome};
 
 /// A promise of the text that `future` gives; a panic inside becomes an error envelope.
 pub fn spawn<'env>(
@@ -44,6 +45,28 @@ pub fn spawn_bytes<'env>(
         Ok(match result {
             Either::A(bytes) => Either::A(BufferSlice::copy_from(env, bytes)?),
             Either::B(text) => Either::B(text),
+        })
+    })
+}
+
+/// As [`spawn`], for a text with bytes beside it.
+pub fn spawn_outcome<'env>(
+    env: &'env Env,
+    future: impl Future<Output = Outcome> + Send + 'static,
+) -> napi::Result<PromiseRaw<'env, TaskOutcome<'env>>> {
+    let future = async move {
+        Ok(AssertUnwindSafe(future)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Outcome::error(&bug())))
+    };
+    env.spawn_future_with_callback(future, |env, Outcome { envelope, bytes }| {
+        let copies = bytes
+            .into_iter()
+            .map(|bytes| BufferSlice::copy_from(env, bytes));
+        Ok(TaskOutcome {
+            envelope,
+            bytes: copies.collect::<napi::Result<_>>()?,
         })
     })
 }

@@ -6,18 +6,26 @@ use std::time::Duration;
 
 use byok_vault::Payload;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
+use super::body::{self, Audio};
 use super::config::add_headers;
 use super::failure;
 use super::registry::Registered;
 use super::request::Routing;
+use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
-use crate::http::{AddressPolicy, Call, RequestBody, Timeouts};
-use crate::provider::Provider;
+use crate::http::{AddressPolicy, Call, Timeouts};
+use crate::provider::{Fields, Provider, WireBody, WireRequest};
 use crate::redact::redact;
+
+/// The sealed field that says what the payload's key is when it is no API key: the name of the
+/// field that the user gave (`token`), or [`NO_CREDENTIAL`].
+pub(super) const CREDENTIAL_FIELD: &str = "credential";
+pub(super) const NO_CREDENTIAL: &str = "none";
 
 pub(super) struct OpenKey {
     pub registered: Arc<Registered>,
@@ -35,16 +43,27 @@ impl OpenKey {
         } else {
             AddressPolicy::Public
         };
-        let base_url = payload
-            .origin
-            .clone()
-            .unwrap_or_else(|| registered.base_url.clone());
-        Ok(OpenKey {
+        let mut open = OpenKey {
             registered,
             payload,
-            base_url,
+            base_url: String::new(),
             addresses,
-        })
+        };
+        open.base_url = open.find_base_url()?;
+        Ok(open)
+    }
+
+    fn find_base_url(&self) -> Result<String> {
+        if let Some(origin) = &self.payload.origin {
+            return Ok(origin.clone());
+        }
+        if let (false, Some(of_fields)) = (
+            self.registered.has_own_base_url,
+            self.registered.provider.base_url_of(&self.fields())?,
+        ) {
+            return Ok(of_fields);
+        }
+        Ok(self.registered.base_url.clone())
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -53,45 +72,67 @@ impl OpenKey {
     /// `INVALID_ARGUMENT` for headers that callers can't set.
     pub fn call<'a>(
         &self,
-        path: &str,
-        body: Option<Vec<u8>>,
-        extra_headers: &[(&'static str, String)],
+        mut wire: WireRequest,
+        audio: Option<Audio>,
         routing: &Routing,
         failure: &'a (dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync),
     ) -> Result<Call<'a>> {
         let registered = &self.registered;
+        let fields = self.fields();
+        registered.provider.finish_request(&mut wire, &fields);
         let mut headers = registered.headers.clone();
         add_headers(&mut headers, &routing.headers)?;
-        for (name, value) in extra_headers {
+        for (name, value) in &wire.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
                 Error::invalid_argument(format!("The header {name} has invalid characters."))
             })?;
             headers.insert(*name, value);
         }
+        let method = match wire.body {
+            WireBody::Empty => Method::GET,
+            _ => Method::POST,
+        };
+        let (body, content_type) = body::encode(wire.body, audio)?;
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
         self.put_credential(&mut headers)?;
-        let timeout = routing
-            .timeout_ms
-            .map_or(registered.timeout, Duration::from_millis);
         Ok(Call {
-            method: if body.is_some() {
-                Method::POST
-            } else {
-                Method::GET
-            },
-            url: self.url(path)?,
+            method,
+            url: self.url(&wire.path)?,
             headers,
-            body: body.map(RequestBody::from).unwrap_or_default(),
-            timeouts: Timeouts {
-                deadline: Instant::now() + timeout,
-                connect: registered.connect_timeout,
-                idle: routing
-                    .idle_timeout_ms
-                    .map_or(registered.idle_timeout, Duration::from_millis),
-            },
+            body,
+            timeouts: self.timeouts(routing),
             max_retries: routing.max_retries.unwrap_or(registered.max_retries),
             addresses: self.addresses,
             failure,
         })
+    }
+
+    pub fn timeouts(&self, routing: &Routing) -> Timeouts {
+        let Registered {
+            timeout,
+            connect_timeout,
+            idle_timeout,
+            ..
+        } = *self.registered;
+        let own = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
+        let default = Timeouts::default();
+        Timeouts {
+            deadline: routing
+                .deadline
+                .unwrap_or_else(|| Instant::now() + own(routing.timeout_ms, timeout)),
+            connect: connect_timeout,
+            idle: own(routing.idle_timeout_ms, idle_timeout),
+            longest_wait: routing.longest_wait.unwrap_or(default.longest_wait),
+        }
+    }
+
+    /// What the credential has beside the key.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(self.payload.fields.iter().filter_map(|(name, value)| {
+            Some((name.as_str(), std::str::from_utf8(value.expose()).ok()?))
+        }))
     }
 
     /// Reads a failed answer as the provider means it, without the key in it.
@@ -112,6 +153,13 @@ impl OpenKey {
         error
             .with_provider(self.registered.id())
             .map_message(|message| redact(message, self.payload.api_key.expose()))
+    }
+
+    /// The error of a capability that this provider has not.
+    pub fn cannot(&self, capability: Capability) -> Error {
+        let name = self.registered.name();
+        let message = format!("{name} can't do {}.", capability.as_str());
+        Error::new(Code::CapabilityUnsupported, message).with_provider(self.registered.id())
     }
 
     /// The provider's id of a request, from the response head.
@@ -135,9 +183,13 @@ impl OpenKey {
         self.addresses
     }
 
-    /// Puts the key where this provider takes it.
+    /// Puts the key where this provider takes it, unless the user has none (a server of their own).
     pub fn put_credential(&self, headers: &mut HeaderMap) -> Result<()> {
-        let credential = self.registered.provider.credential();
+        let fields = self.fields();
+        if fields.get(CREDENTIAL_FIELD) == Some(NO_CREDENTIAL) {
+            return Ok(());
+        }
+        let credential = self.registered.provider.credential(&fields);
         headers.insert(
             HeaderName::from_static(credential.name),
             self.header_value(credential.prefix)?,

@@ -1,18 +1,26 @@
 //! The engine: everything that a BYOK instance is, wired together. It owns the store, the key ring,
 //! the HTTP client and the providers, and knows nothing of JavaScript.
 
+mod body;
 mod byte_answer;
 mod chat;
+mod choose;
 mod config;
+mod credential;
+mod embed;
 mod exchange;
 mod failure;
 mod forward;
 mod hint;
+mod image;
 mod keys;
 mod nearest;
+mod observation;
 mod registry;
 mod request;
 mod route;
+mod speech;
+mod transcription;
 
 pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
@@ -28,6 +36,7 @@ use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, HttpOptions, Uploads};
 use crate::store::{KeyId, KeyStore};
+use crate::usage::UsageSink;
 use registry::Registry;
 
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -43,6 +52,8 @@ pub struct Engine {
     max_event_bytes: usize,
     ring: RwLock<Option<Arc<KeyRing>>>,
     closed: AtomicBool,
+    /// Who counts what calls consume.
+    usage: Option<Arc<dyn UsageSink>>,
 }
 
 impl Engine {
@@ -81,7 +92,13 @@ impl Engine {
                 .unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
             ring: RwLock::new(None),
             closed: AtomicBool::new(false),
+            usage: None,
         })
+    }
+
+    /// Counts what calls consume.
+    pub fn count_usage(&mut self, sink: Arc<dyn UsageSink>) {
+        self.usage = Some(sink);
     }
 
     /// Sets the master keys; nothing works before.

@@ -113,10 +113,10 @@ impl HttpClient {
                 Err(error) => error,
             };
             if last || !call.body.is_replayable() {
-                return Err(error);
+                return Err(error.with_retries(retries));
             }
-            let Some(pause) = retry::pause(&error, retries, call.timeouts.deadline) else {
-                return Err(error);
+            let Some(pause) = retry::pause(&error, retries, call.timeouts) else {
+                return Err(error.with_retries(retries));
             };
             tokio::time::sleep(pause).await;
             retries += 1;

@@ -81,6 +81,21 @@ pub struct Timeouts {
     pub connect: Duration,
     /// The longest silence inside a body. Counts only while we wait, so a slow reader is no fault.
     pub idle: Duration,
+    /// A server that asks for a longer pause before a retry is not waited for: the caller can plan
+    /// better than a held call.
+    pub longest_wait: Duration,
+}
+
+impl Default for Timeouts {
+    /// Ten minutes in all, 10 s to connect, 5 minutes of silence, a minute before a retry.
+    fn default() -> Self {
+        Timeouts {
+            deadline: Instant::now() + Duration::from_secs(600),
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(300),
+            longest_wait: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Which addresses a request may connect to.

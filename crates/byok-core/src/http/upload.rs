@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::error::{Code, Error, Result};
+use crate::progress::Progress;
 
 /// How many pieces may wait for the network before the writer has to.
 const PENDING: usize = 4;
@@ -102,6 +103,7 @@ pub fn upload(length: Option<u64>) -> (UploadWriter, Upload) {
         end,
         length,
         read: 0,
+        progress: None,
     };
     (writer, upload)
 }
@@ -168,9 +170,16 @@ pub struct Upload {
     end: End,
     length: Option<u64>,
     read: u64,
+    progress: Option<Progress>,
 }
 
 impl Upload {
+    /// Tells `progress` of every piece that is read.
+    pub fn watched(mut self, progress: &Progress) -> Self {
+        self.progress = Some(progress.clone());
+        self
+    }
+
     /// What it holds in all, in bytes, where the writer knew.
     pub fn length(&self) -> Option<u64> {
         self.length
@@ -190,6 +199,9 @@ impl Upload {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(piece)) => {
                 self.read += piece.len() as u64;
+                if let Some(progress) = &self.progress {
+                    progress.set(self.read, self.length);
+                }
                 if self.length.is_some_and(|length| self.read > length) {
                     return Poll::Ready(Some(Err(self.wrong_length())));
                 }

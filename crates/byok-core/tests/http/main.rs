@@ -44,6 +44,7 @@ fn call(url: &str) -> Call<'static> {
             deadline: Instant::now() + Duration::from_secs(20),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(10),
+            ..Timeouts::default()
         },
         max_retries: 0,
         addresses: AddressPolicy::Any,

@@ -1,58 +1,91 @@
 //! The answer of a forwarded request on its way to the caller: piece by piece as it arrives, without
-//! the key should the provider repeat it.
+//! the key should the provider repeat it, and counted as it passes.
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
-use url::Url;
+use http::{HeaderMap, StatusCode};
 
-use super::Head;
 use super::headers::from_provider;
 use super::mask::Mask;
+use super::meter::Meter;
+use super::{Answered, Head};
 use crate::engine::byte_answer::{ByteAnswer, ByteSource};
-use crate::engine::exchange::OpenKey;
+use crate::engine::route::Attempt;
 use crate::error::{Code, Error, Result};
 use crate::http::Response;
 use crate::redact::redact;
 
-/// How much of a failed answer is looked through for parts of the key.
+/// How much of a failed answer is looked through for its reason and for parts of the key.
 const FAILURE_BYTES: usize = 1 << 20;
 
 pub struct Passing {
-    /// Gone at the end.
-    response: Option<Response>,
-    key: OpenKey,
-    mask: Mask,
+    attempt: Attempt,
+    body: Masked,
+    meter: Option<Meter>,
+    path: String,
     /// The beginning of a failed answer, which was read ahead.
     beginning: Option<Bytes>,
+}
+
+/// A body without the key in it.
+struct Masked {
+    /// Gone at the end.
+    response: Option<Response>,
+    mask: Mask,
 }
 
 impl Passing {
     /// Makes the head, and reads a failed answer as far as providers repeat keys in it ("Incorrect API
     /// key provided: sk-..."): of those even parts of the key are taken out.
     pub async fn begin(
-        response: Response,
-        key: OpenKey,
-        url: Url,
-        is_proxied: bool,
+        answered: Answered,
+        attempt: Attempt,
+        max_event_bytes: usize,
     ) -> Result<ByteAnswer> {
+        let Answered {
+            mut response,
+            url,
+            is_proxied,
+            capability,
+            asked,
+        } = answered;
         let status = response.status;
-        let status_text = response.status_text.clone();
+        let status_text = std::mem::take(&mut response.status_text);
         let mut headers = response.headers.clone();
+        let path = url.path().to_owned();
+        let meter = capability
+            .filter(|_| status.is_success() && attempt.observation.is_wanted())
+            .map(|capability| {
+                let provider = &*attempt.key.registered.provider;
+                Meter::new(
+                    provider,
+                    capability,
+                    &asked,
+                    &path,
+                    &headers,
+                    max_event_bytes,
+                )
+            });
         let mut passing = Passing {
-            response: Some(response),
-            key,
-            mask: Mask::default(),
+            body: Masked {
+                response: Some(response),
+                mask: Mask::default(),
+            },
+            meter,
+            path,
             beginning: None,
+            attempt,
         };
+        let request_id = passing.attempt.key.request_id(&headers);
+        passing
+            .attempt
+            .observation
+            .answered(0, request_id.as_deref());
         if status.is_client_error() || status.is_server_error() {
-            let (beginning, was_changed) = passing.failure().await?;
-            passing.beginning = Some(beginning);
-            if was_changed {
-                headers.remove(CONTENT_LENGTH);
-            }
+            passing.read_failure(status, &mut headers).await?;
         }
-        let secret = passing.key.payload.api_key.expose();
+        let secret = passing.attempt.key.payload.api_key.expose();
         let head = Head {
             status: status.as_u16(),
             status_text: &status_text,
@@ -66,7 +99,8 @@ impl Passing {
         })
     }
 
-    async fn failure(&mut self) -> Result<(Bytes, bool)> {
+    /// Reads ahead what a failed answer says, counts the call as failed, and takes the key out.
+    async fn read_failure(&mut self, status: StatusCode, headers: &mut HeaderMap) -> Result<()> {
         let mut read = BytesMut::new();
         while read.len() < FAILURE_BYTES {
             match self.masked().await? {
@@ -74,23 +108,41 @@ impl Passing {
                 None => break,
             }
         }
+        let Attempt {
+            key, observation, ..
+        } = &mut self.attempt;
+        observation.failed(&key.failure()(status, headers, &read));
         let text = std::str::from_utf8(&read).ok();
-        let redacted = text.and_then(|text| redact(text, self.key.payload.api_key.expose()));
-        let was_changed = redacted.is_some();
-        let bytes = redacted.map_or_else(|| read.freeze(), Bytes::from);
-        Ok((bytes, was_changed))
+        let redacted = text.and_then(|text| redact(text, key.payload.api_key.expose()));
+        if redacted.is_some() {
+            headers.remove(CONTENT_LENGTH);
+        }
+        self.beginning = Some(redacted.map_or_else(|| read.freeze(), Bytes::from));
+        Ok(())
     }
 
     async fn masked(&mut self) -> Result<Option<Bytes>> {
-        let secret = self.key.payload.api_key.expose();
+        let Attempt {
+            key, observation, ..
+        } = &mut self.attempt;
+        let piece = self.body.next(key.payload.api_key.expose()).await;
+        piece.map_err(|error| {
+            let error = key.blame(error);
+            observation.failed(&error);
+            error
+        })
+    }
+}
+
+impl Masked {
+    async fn next(&mut self, secret: &[u8]) -> Result<Option<Bytes>> {
         while let Some(response) = &mut self.response {
-            let piece = match response.chunk().await {
-                Ok(Some(piece)) => self.mask.piece(piece, secret),
-                Ok(None) => {
+            let piece = match response.chunk().await? {
+                Some(piece) => self.mask.piece(piece, secret),
+                None => {
                     self.response = None;
                     self.mask.rest(secret)
                 }
-                Err(error) => return Err(self.key.blame(error)),
             };
             if !piece.is_empty() {
                 return Ok(Some(piece));
@@ -104,8 +156,26 @@ impl Passing {
 impl ByteSource for Passing {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         match self.beginning.take() {
-            Some(beginning) if !beginning.is_empty() => Ok(Some(beginning)),
-            _ => self.masked().await,
+            Some(beginning) if !beginning.is_empty() => return Ok(Some(beginning)),
+            _ => {}
         }
+        let piece = self.masked().await?;
+        let observation = &mut self.attempt.observation;
+        match &piece {
+            Some(piece) => {
+                observation.output();
+                if let Some(meter) = &mut self.meter {
+                    meter.piece(piece, observation);
+                }
+            }
+            None => {
+                if let Some(meter) = self.meter.take() {
+                    let provider = &*self.attempt.key.registered.provider;
+                    meter.end(provider, &self.path, observation);
+                }
+                observation.succeeded();
+            }
+        }
+        Ok(piece)
     }
 }

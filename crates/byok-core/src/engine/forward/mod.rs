@@ -6,25 +6,27 @@ mod address;
 mod answer;
 mod headers;
 mod mask;
+mod meter;
 
 use std::sync::Arc;
 
-use http::Method;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use url::Url;
 
 use self::address::Places;
 use self::answer::Passing;
 use self::headers::Pairs;
+use self::meter::{Asked, capability_of};
+use super::Engine;
 use super::byte_answer::ByteAnswer;
-use super::exchange::OpenKey;
 use super::registry::Registered;
-use super::request::parse;
-use super::{Engine, context, from_vault};
+use super::request::{Routing, parse};
+use super::route::{Attempt, Candidate, Route};
+use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
-use crate::http::{Call, RequestBody, Response, Timeouts, UploadId};
+use crate::http::{Call, RequestBody, Response, UploadId};
 
 /// One request as its client made it.
 #[derive(Deserialize)]
@@ -79,6 +81,18 @@ struct Head<'a> {
     url: &'a str,
 }
 
+/// A request that is checked as far as it can be before its key is open.
+struct Checked {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: RequestBody,
+    redirect: Redirect,
+    is_proxied: bool,
+    capability: Option<Capability>,
+    asked: Asked,
+}
+
 impl Engine {
     /// Sends a client's request with the user's key and hands on whatever the provider answers, also
     /// an error. `bytes` are what the JSON names by `{ "$bytes": n }`.
@@ -90,97 +104,143 @@ impl Engine {
     pub async fn forward(&self, json: &str, bytes: Vec<Vec<u8>>) -> Result<ByteAnswer> {
         let request = parse::<ForwardRequest>(json)?;
         let registered = self.registry.get(&request.provider)?.clone();
-        let places_before = places(&registered, &registered.base_url);
-        let url = places_before
-            .absolute(&request.url)
-            .and_then(|url| {
-                places_before.check(&url, registered.allow_user_base_url)?;
-                Ok(url)
-            })
+        let routing = Routing {
+            user_id: request.user_id.clone(),
+            provider: Some(request.provider.clone()),
+            label: request.label.clone(),
+            ..Routing::default()
+        };
+        let checked = self
+            .check(request, &registered, bytes)
             .map_err(|error| error.with_provider(registered.id()))?;
-        let key = self.forwarding_key(&request, registered).await?;
-        let blame = |error: Error| key.blame(error);
-        let mut url = places(&key.registered, key.base_url())
-            .translate(&url)
-            .map_err(blame)?;
+        let mut attempt = self.forwarding(routing, registered, &checked).await?;
+        match self.pass(&attempt, checked).await {
+            Ok(passing) => Passing::begin(passing, attempt, self.max_event_bytes).await,
+            Err(error) => {
+                let error = attempt.key.blame(error);
+                attempt.observation.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn check(
+        &self,
+        request: ForwardRequest,
+        registered: &Registered,
+        mut bytes: Vec<Vec<u8>>,
+    ) -> Result<Checked> {
+        let places = places(registered, &registered.base_url);
+        let url = places.absolute(&request.url)?;
+        places.check(&url, may_have_own_origin(registered))?;
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| Error::invalid_argument("method: this is not an HTTP method."))?;
+        let capability = capability_of(&method, url.path());
+        let (body, asked) = match request.body {
+            None => (RequestBody::default(), meter::asked(&url, None, capability)),
+            Some(BodyRef::Upload(upload)) => {
+                let upload = self.uploads.take(upload.id)?;
+                (upload.into(), meter::asked(&url, None, capability))
+            }
+            Some(BodyRef::Bytes(BytesRef { index })) => {
+                let Some(bytes) = bytes.get_mut(index).map(std::mem::take) else {
+                    let message = "The body of the request is missing.";
+                    return Err(Error::new(Code::Internal, message));
+                };
+                let asked = meter::asked(&url, Some(&bytes), capability);
+                (bytes.into(), asked)
+            }
+        };
+        Ok(Checked {
+            headers: headers::to_provider(&request.headers, request.is_proxied)?,
+            method,
+            url,
+            body,
+            redirect: request.redirect,
+            is_proxied: request.is_proxied,
+            capability,
+            asked,
+        })
+    }
+
+    /// Opens the key, on the way that all requests go.
+    async fn forwarding(
+        &self,
+        mut routing: Routing,
+        registered: Arc<Registered>,
+        checked: &Checked,
+    ) -> Result<Attempt> {
+        self.ring()?;
+        let record = self
+            .record_of(&routing.user_id, registered.id(), routing.label.as_deref())
+            .await?;
+        routing.model = checked.asked.model.clone();
+        let candidate = Candidate { registered, record };
+        let capability = checked.capability.unwrap_or(Capability::Chat);
+        let mut route = Route::new(capability, routing, [candidate].into());
+        let mut attempt = route.next(self).await?;
+        if checked.capability.is_none() {
+            attempt.observation.discard();
+        }
+        Ok(attempt)
+    }
+
+    async fn pass(&self, attempt: &Attempt, checked: Checked) -> Result<Answered> {
+        let key = &attempt.key;
+        let mut url = places(&key.registered, key.base_url()).translate(&checked.url)?;
         if let Some(query) = url.query().and_then(headers::without_key) {
             url.set_query((!query.is_empty()).then_some(query.as_str()));
         }
-        let call = self.forwarded_call(&request, &key, url.clone(), bytes)?;
-        let response = self.http.pass(call).await.map_err(blame)?;
-        refuse_redirect(&request.redirect, &response, &url).map_err(blame)?;
-        Passing::begin(response, key, url, request.is_proxied).await
-    }
-
-    async fn forwarding_key(
-        &self,
-        request: &ForwardRequest,
-        registered: Arc<Registered>,
-    ) -> Result<OpenKey> {
-        let ring = self.ring()?;
-        let record = self
-            .record_of(
-                &request.user_id,
-                &request.provider,
-                request.label.as_deref(),
-            )
-            .await?;
-        let payload = ring
-            .open(&context(&record.id)?, &record.sealed)
-            .map_err(|error| from_vault(error).with_provider(registered.id()))?;
-        OpenKey::new(registered, payload)
-    }
-
-    fn forwarded_call<'a>(
-        &self,
-        request: &ForwardRequest,
-        key: &OpenKey,
-        url: Url,
-        mut bytes: Vec<Vec<u8>>,
-    ) -> Result<Call<'a>> {
-        let registered = &key.registered;
-        let method = Method::from_bytes(request.method.as_bytes())
-            .map_err(|_| Error::invalid_argument("method: this is not an HTTP method."))?;
-        let body = match &request.body {
-            None => RequestBody::default(),
-            Some(BodyRef::Upload(upload)) => self.uploads.take(upload.id)?.into(),
-            Some(BodyRef::Bytes(BytesRef { index })) => match bytes.get_mut(*index) {
-                Some(bytes) => std::mem::take(bytes).into(),
-                None => {
-                    return Err(Error::new(
-                        Code::Internal,
-                        "The body of the request is missing.",
-                    ));
-                }
-            },
-        };
-        let mut headers = headers::to_provider(&request.headers, request.is_proxied)?;
-        for (name, value) in &registered.headers {
+        let mut headers = checked.headers;
+        for (name, value) in &key.registered.headers {
             if name != CONTENT_TYPE && !headers.contains_key(name) {
                 headers.append(name, value.clone());
             }
         }
         key.put_credential(&mut headers)?;
-        if body.is_empty() && has_length_without_body(&method) {
+        if checked.body.is_empty() && matches!(checked.method, Method::POST | Method::PUT) {
+            // They have a body, so that a server would wait for one (RFC 9110, section 8.6).
             headers.insert(CONTENT_LENGTH, 0.into());
         }
-        Ok(Call {
-            method,
+        let failure = key.failure();
+        let response = self
+            .http
+            .pass(Call {
+                method: checked.method,
+                url: url.clone(),
+                headers,
+                body: checked.body,
+                timeouts: key.timeouts(&attempt.routing),
+                max_retries: 0,
+                addresses: key.addresses(),
+                failure: &failure,
+            })
+            .await?;
+        refuse_redirect(&checked.redirect, &response, &url)?;
+        Ok(Answered {
+            response,
             url,
-            headers,
-            body,
-            timeouts: Timeouts {
-                deadline: Instant::now() + registered.timeout,
-                connect: registered.connect_timeout,
-                idle: registered.idle_timeout,
-            },
-            max_retries: 0,
-            addresses: key.addresses(),
-            failure: &|status, _, _| {
-                Error::new(Code::ProviderError, "The request failed.").with_status(status.as_u16())
-            },
+            is_proxied: checked.is_proxied,
+            capability: checked.capability,
+            asked: checked.asked,
         })
     }
+}
+
+/// An answer that has begun.
+struct Answered {
+    response: Response,
+    url: Url,
+    is_proxied: bool,
+    capability: Option<Capability>,
+    asked: Asked,
+}
+
+/// Whether a key of this provider may lead elsewhere than all others: users bring endpoints, or their
+/// credentials name one.
+fn may_have_own_origin(registered: &Registered) -> bool {
+    let by_fields = !registered.has_own_base_url && !registered.provider.fields().is_empty();
+    registered.allow_user_base_url || by_fields
 }
 
 fn places<'a>(registered: &'a Registered, target: &'a str) -> Places<'a> {
@@ -190,12 +250,6 @@ fn places<'a>(registered: &'a Registered, target: &'a str) -> Places<'a> {
         target,
         owns_origin: !registered.is_custom,
     }
-}
-
-/// Methods that have a body, so that a server would wait for one without being told (RFC 9110,
-/// section 8.6).
-fn has_length_without_body(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT)
 }
 
 /// # Errors

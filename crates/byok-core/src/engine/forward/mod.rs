@@ -8,6 +8,7 @@ mod headers;
 mod mask;
 mod meter;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
@@ -130,7 +131,8 @@ impl Engine {
         registered: &Registered,
         mut bytes: Vec<Vec<u8>>,
     ) -> Result<Checked> {
-        let places = places(registered, &registered.base_url);
+        let public = public_base(registered);
+        let places = places(registered, &public, &registered.base_url);
         let url = places.absolute(&request.url)?;
         places.check(&url, may_have_own_origin(registered))?;
         let method = Method::from_bytes(request.method.as_bytes())
@@ -187,7 +189,8 @@ impl Engine {
 
     async fn pass(&self, attempt: &Attempt, checked: Checked) -> Result<Answered> {
         let key = &attempt.key;
-        let mut url = places(&key.registered, key.base_url()).translate(&checked.url)?;
+        let public = public_base(&key.registered);
+        let mut url = places(&key.registered, &public, key.base_url()).translate(&checked.url)?;
         if let Some(query) = url.query().and_then(headers::without_key) {
             url.set_query((!query.is_empty()).then_some(query.as_str()));
         }
@@ -243,9 +246,20 @@ fn may_have_own_origin(registered: &Registered) -> bool {
     registered.allow_user_base_url || by_fields
 }
 
-fn places<'a>(registered: &'a Registered, target: &'a str) -> Places<'a> {
+/// The provider's public base URL. One whose host is a user's own has a blank in it, which a URL can't
+/// have: a name stands in for it, so that paths have a place to begin at.
+fn public_base(registered: &Registered) -> Cow<'_, str> {
+    let base = registered.provider.base_url();
+    if base.contains('{') {
+        base.replace(['{', '}'], "").into()
+    } else {
+        base.into()
+    }
+}
+
+fn places<'a>(registered: &'a Registered, public: &'a str, target: &'a str) -> Places<'a> {
     Places {
-        public: registered.provider.base_url(),
+        public,
         configured: &registered.base_url,
         target,
         owns_origin: !registered.is_custom,

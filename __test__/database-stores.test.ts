@@ -30,7 +30,7 @@ function missing({ variable }: Tested, skip: (reason: string) => void): void {
 }
 
 function cases({ name, requires, concurrency = 8, open }: Tested, url: string): void {
-  let database: Database | undefined;
+  let database!: Database;
   before(async () => {
     database = await open(url);
   });

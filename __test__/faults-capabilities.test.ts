@@ -39,7 +39,7 @@ const FAULTS: [name: string, answer: Answer, code: string][] = [
   [
     "a broken answer",
     (response) => {
-      response.writeHead(200, { "content-type": "application/json", "content-length": "500" });
+      response.writeHead(200, { "content-length": "500" });
       response.write("{", () => response.socket?.destroy());
     },
     "STREAM_INTERRUPTED",

@@ -28,7 +28,7 @@ pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
-pub use speech::{RawAudio, SpeechDecoder, SpeechProvider};
+pub use speech::{RawAudio, SpeechDecoder, SpeechProvider, refuse_text};
 pub use transcription::TranscriptionProvider;
 pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
 

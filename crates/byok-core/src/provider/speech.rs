@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::WireRequest;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub trait SpeechProvider: Send + Sync {
     /// `stream` asks for the way that gives the first audio soonest.
@@ -48,6 +48,25 @@ pub trait SpeechDecoder: Send {
     }
 }
 
+/// Refuses an answer that says of itself to be a text: a proxy's page is no audio, and an object in JSON
+/// is none where the body should be.
+///
+/// # Errors
+/// `BAD_RESPONSE`.
+pub fn refuse_text(headers: &HeaderMap) -> Result<()> {
+    let kind = headers.get(http::header::CONTENT_TYPE);
+    let kind = kind
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if kind.starts_with("text/") || kind.starts_with("application/json") {
+        return Err(Error::bad_response(
+            "The answer is a text where audio should be. The provider or a proxy in between sent something unexpected.",
+        )
+        .with_retryable(true));
+    }
+    Ok(())
+}
+
 /// The body is the audio.
 pub struct RawAudio {
     content_type: String,
@@ -87,7 +106,7 @@ impl SpeechDecoder for RawAudio {
 
     fn finish(&mut self, _audio: &mut Vec<u8>, _whole: bool) -> Result<()> {
         if self.is_empty {
-            return Err(crate::error::Error::bad_response(
+            return Err(Error::bad_response(
                 "The provider answered without any audio. Send the request again.",
             )
             .with_retryable(true));

@@ -171,6 +171,16 @@ impl OpenKey {
         std::str::from_utf8(self.payload.api_key.expose()).is_ok_and(|key| provider.recognizes(key))
     }
 
+    /// Where the key goes: the base URL of its paths.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Which addresses that may lead to.
+    pub fn addresses(&self) -> AddressPolicy {
+        self.addresses
+    }
+
     /// Puts the key where this provider takes it, unless the user has none (a server of their own).
     pub fn put_credential(&self, headers: &mut HeaderMap) -> Result<()> {
         let fields = self.fields();

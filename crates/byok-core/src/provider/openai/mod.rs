@@ -21,7 +21,7 @@ pub(crate) mod text;
 mod tool_pieces;
 pub(crate) mod transcript;
 pub(crate) mod transcription;
-mod usage;
+pub(crate) mod usage;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;

@@ -1,0 +1,3 @@
+//! Counting what was used.
+
+pub mod money;

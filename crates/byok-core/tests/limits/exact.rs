@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use byok_core::limit::{Clock, Limits, LimitsConfig};
 
@@ -48,32 +49,39 @@ async fn in_real_time_never_more_pass_than_burst_and_time_allow_and_at_most_one_
         let json = format!(r#"{{"rules":[{{"requests":{limit},"windowMs":1000}}]}}"#);
         let config: LimitsConfig = serde_json::from_str(&json).unwrap();
         let limits = Arc::new(Limits::new(&config, None, None, Clock::system()).unwrap());
-        let before = std::time::Instant::now();
-        // An idle key gains nothing: time counts from the first call on.
-        drop(acquire(&limits, "u").await.unwrap());
-        let after = std::time::Instant::now();
-        let mut count = 1;
-        while before.elapsed().as_millis() < 60 {
+        let due = |time: Duration| (time.as_nanos() * u128::from(limit) / 1_000_000_000) as u64;
+
+        let before = Instant::now();
+        let burst = admitted(&limits).await;
+        // From this refusal on the key is never idle, so it gains all the time.
+        let asked = loop {
+            let asked = Instant::now();
+            if acquire(&limits, "u").await.is_err() {
+                break asked;
+            }
+        };
+        let (empty, spent) = (Instant::now(), most_since(before, limit));
+        assert!(burst <= spent, "{burst} of {spent}");
+        let mut count = 0;
+        while empty.elapsed().as_millis() < 60 {
             count += admitted(&limits).await;
         }
-        // The last refusal says that everything due until then had been given out.
         let until = loop {
-            let asked = after.elapsed();
+            let asked = empty.elapsed();
             match acquire(&limits, "u").await {
                 Ok(_permit) => count += 1,
                 Err(_) => break asked,
             }
         };
-        let due = |time: std::time::Duration| {
-            limit + (time.as_nanos() * u128::from(limit) / 1_000_000_000) as u64
-        };
-        assert!(
-            count <= due(before.elapsed()),
-            "{count} of {}",
-            due(before.elapsed())
-        );
+        // Between two refusals less than a unit is left over on either side.
+        assert!(count <= due(asked.elapsed()) + 1, "{count}");
         assert!(count + 1 >= due(until), "{count} of {}", due(until));
     }
+}
+
+/// The most that may have passed since `before`, a second's `limit` at once included.
+fn most_since(before: Instant, limit: u64) -> u64 {
+    limit + (before.elapsed().as_nanos() * u128::from(limit) / 1_000_000_000) as u64
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

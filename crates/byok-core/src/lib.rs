@@ -7,6 +7,7 @@ pub mod engine;
 pub mod error;
 pub mod http;
 pub mod limit;
+pub mod progress;
 pub mod provider;
 pub mod redact;
 pub mod sse;

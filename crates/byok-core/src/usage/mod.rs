@@ -1,3 +1,0 @@
-//! Counting what was used.
-
-pub mod money;

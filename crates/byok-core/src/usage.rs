@@ -1,6 +1,17 @@
 //! What calls consume: one plain event an attempt, and the seam through which the pipeline hands it on.
 
 pub mod money;
+mod price;
+mod query;
+mod record;
+mod recorder;
+mod store;
+
+pub use price::{Price, Prices};
+pub use query::{GroupBy, Interval, UsageFilter, UsageQuery, UsageRow};
+pub use record::{UsageRecord, iso, parse_uuid, uuid};
+pub use recorder::{Batching, OnFailure, Recorder};
+pub use store::{MemoryUsage, Position, UsageStore};
 
 use crate::capability::Capability;
 use crate::error::Code;
@@ -52,4 +63,9 @@ pub struct Units {
 /// Takes events off the request path: it must not wait and can't fail.
 pub trait UsageSink: Send + Sync {
     fn record(&self, event: UsageEvent);
+}
+
+/// Whole milliseconds: sums of them are exact.
+fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1_000.0).round() as u64
 }

@@ -5,8 +5,10 @@
 pub mod capability;
 pub mod engine;
 pub mod error;
+pub mod health;
 pub mod http;
 pub mod limit;
+pub mod notice;
 pub mod progress;
 pub mod provider;
 pub mod redact;

@@ -3,15 +3,28 @@
 
 import { aborted, type BYOKError, decodeEnvelope, decodeError, unwrap } from "./errors.js";
 import { MasterKeySource } from "./master-key.js";
-import type { NativeEngine, NativeStore, NativeStream, StoreCallbacks } from "./native.js";
+import type {
+  NativeByteStream,
+  NativeEngine,
+  NativeStore,
+  NativeStream,
+  NativeTask,
+  NativeUpload,
+  StoreCallbacks,
+} from "./native.js";
 import { native } from "./native.js";
 import { onAbort } from "./signal.js";
-import type { BYOKOptions } from "./types.js";
+import type { BYOKOptions, Progress } from "./types.js";
 
 /** An operation's arguments: JSON text, and bytes that it names by `{ "$bytes": n }`. */
 export interface Payload {
   json: string;
   bytes: Uint8Array[] | null;
+}
+
+export interface RunOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export class Engine {
@@ -58,6 +71,30 @@ export class Engine {
     }
   }
 
+  /** Runs an operation that reports progress or gives back bytes beside its value. */
+  async run<T>(op: string, payload: Payload, options: RunOptions = {}): Promise<[T, Buffer[]]> {
+    const { signal, onProgress } = options;
+    this.#check(signal);
+    const loading = this.#keys.ready();
+    if (loading !== undefined) {
+      await untilAborted(loading, signal);
+      this.#check(signal);
+    }
+    const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes));
+    const stopListening = signal && onAbort(signal, () => task.cancel());
+    try {
+      const result = task.result();
+      if (onProgress !== undefined) await report(task, onProgress);
+      const { envelope, bytes } = await result;
+      return [decodeEnvelope<T>(envelope, signal), bytes];
+    } catch (error) {
+      task.cancel();
+      throw error;
+    } finally {
+      stopListening?.();
+    }
+  }
+
   /** True when an operation begins at once, so that its bytes need not be copied. */
   get ready(): boolean {
     return !this.closed && this.#keys.ready() === undefined;
@@ -65,11 +102,22 @@ export class Engine {
 
   /** Begins a stream: at once when nothing has to be waited for. */
   open(op: string, payload: Payload | Promise<Payload>): NativeStream | Promise<NativeStream> {
+    return this.#begin(payload, ({ json, bytes }) => this.#native.open(op, json, bytes));
+  }
+
+  /** As `open`, for an answer in bytes. */
+  openBytes(
+    op: string,
+    payload: Payload | Promise<Payload>,
+  ): NativeByteStream | Promise<NativeByteStream> {
+    return this.#begin(payload, ({ json, bytes }) => this.#native.openBytes(op, json, bytes));
+  }
+
+  /** Begins an upload, which a request's JSON names by `{ "$upload": id }`.
+   * @param length - what will be written in all, where that is known */
+  upload(length?: number): NativeUpload {
     this.#check(undefined);
-    const loading = this.#keys.ready();
-    if (loading !== undefined || payload instanceof Promise)
-      return this.#openLater(op, payload, loading);
-    return unwrap(() => this.#native.open(op, payload.json, payload.bytes));
+    return unwrap(() => this.#native.upload(length ?? null));
   }
 
   /** Ends what is running with `CLOSED` and releases the store. Idempotent. */
@@ -78,14 +126,22 @@ export class Engine {
     return this.#closing;
   }
 
-  async #openLater(
-    op: string,
+  #begin<T>(payload: Payload | Promise<Payload>, open: (payload: Payload) => T): T | Promise<T> {
+    this.#check(undefined);
+    const loading = this.#keys.ready();
+    if (loading !== undefined || payload instanceof Promise)
+      return this.#beginLater(payload, loading, open);
+    return unwrap(() => open(payload));
+  }
+
+  async #beginLater<T>(
     payload: Payload | Promise<Payload>,
     loading: Promise<void> | undefined,
-  ): Promise<NativeStream> {
-    const [{ json, bytes }] = await Promise.all([payload, loading]);
+    open: (payload: Payload) => T,
+  ): Promise<T> {
+    const [ready] = await Promise.all([payload, loading]);
     this.#check(undefined);
-    return unwrap(() => this.#native.open(op, json, bytes));
+    return unwrap(() => open(ready));
   }
 
   async #close(): Promise<void> {
@@ -96,6 +152,15 @@ export class Engine {
   #check(signal: AbortSignal | undefined): void {
     if (signal?.aborted) throw aborted(signal);
     if (this.closed) throw closed();
+  }
+}
+
+/** Hands on progress until the work is over. What the callback throws ends the work. */
+async function report(task: NativeTask, onProgress: (progress: Progress) => void): Promise<void> {
+  for (;;) {
+    const envelope = await task.progress();
+    if (envelope === "") return;
+    onProgress(decodeEnvelope<Progress>(envelope));
   }
 }
 

@@ -201,6 +201,12 @@ export const USER_DEFAULTS: OptionTable = {
   headers: textMap,
   providerOptions: object,
   includeRaw: flag,
+  fallback: (value, path) =>
+    must(
+      typeof value === "boolean" || texts(value, path) === undefined,
+      path,
+      "true, false or an array of providers' names",
+    ),
 };
 
 const list: Check = (value, path) => must(Array.isArray(value), path, "an array");
@@ -214,8 +220,7 @@ export const CHAT: OptionTable = {
   prompt: string,
   messages: list,
   system: string,
-  maxTokens: (value, path) =>
-    must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1"),
+  maxTokens: (value, path) => wholeNumber(value, path),
   temperature: number,
   topP: number,
   stop: (value, path) => (typeof value === "string" ? undefined : texts(value, path)),
@@ -233,6 +238,66 @@ export const CHAT: OptionTable = {
   parallelToolCalls: flag,
   output: object,
   reasoning: object,
+};
+
+const callback: Check = (value, path) => must(typeof value === "function", path, "a function");
+const wholeNumber: Check = (value, path) =>
+  must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1");
+const REQUEST: OptionTable = { ...USER_DEFAULTS, signal };
+
+export const EMBED: OptionTable = {
+  ...REQUEST,
+  input: (value, path) =>
+    must(
+      typeof value === "string" || texts(value, path) === undefined,
+      path,
+      "a string or an array of strings",
+    ),
+  dimensions: wholeNumber,
+  inputType: text,
+  onProgress: callback,
+};
+
+export const SPEECH: OptionTable = {
+  ...REQUEST,
+  text: string,
+  voice: text,
+  format: text,
+  speed: number,
+  instructions: string,
+  language: text,
+};
+
+export const TRANSCRIPTION: OptionTable = {
+  ...REQUEST,
+  audio: any,
+  filename: text,
+  mediaType: text,
+  language: text,
+  prompt: string,
+  timestamps: (value, path) =>
+    must(
+      value === "none" || value === "segment" || value === "word",
+      path,
+      '"none", "segment" or "word"',
+    ),
+  diarize: flag,
+  temperature: number,
+  onProgress: callback,
+};
+
+export const IMAGE: OptionTable = {
+  ...REQUEST,
+  prompt: string,
+  n: wholeNumber,
+  size: text,
+  aspectRatio: text,
+  quality: text,
+  background: text,
+  format: text,
+  seed: (value, path) => must(Number.isSafeInteger(value), path, "a whole number"),
+  images: list,
+  mask: any,
 };
 
 /** Options that every one of these calls needs. */

@@ -146,6 +146,9 @@ struct Inner {
     /// Where the caller's own exception is kept (JavaScript errors stay on their thread).
     #[serde(skip_serializing_if = "Option::is_none")]
     cause_id: Option<u32>,
+    /// How often the request was sent again before this was its outcome.
+    #[serde(skip)]
+    retries: u32,
 }
 
 impl Error {
@@ -169,6 +172,7 @@ impl Error {
             retry_after_ms: None,
             limits: None,
             cause_id: None,
+            retries: 0,
         }))
     }
 
@@ -219,6 +223,11 @@ impl Error {
         self
     }
 
+    pub fn with_retries(mut self, retries: u32) -> Self {
+        self.0.retries = retries;
+        self
+    }
+
     /// The same error under another code and message (a rejected key at registration, say).
     pub fn recoded(mut self, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.code = code;
@@ -261,6 +270,10 @@ impl Error {
     /// The numbers of the app's limits; empty unless one of them refused.
     pub fn limits(&self) -> &[Standing] {
         self.0.limits.as_deref().unwrap_or_default()
+    }
+
+    pub fn retries(&self) -> u32 {
+        self.0.retries
     }
 
     pub fn retry_after_ms(&self) -> Option<u64> {

@@ -14,4 +14,5 @@ pub mod provider;
 pub mod redact;
 pub mod sse;
 pub mod store;
+pub mod trace;
 pub mod usage;

@@ -40,6 +40,22 @@ pub struct UsageEvent {
     pub attempt: u32,
 }
 
+impl UsageEvent {
+    /// The event itself; its texts are empty afterwards.
+    pub fn take(&mut self) -> UsageEvent {
+        UsageEvent {
+            namespace: std::mem::take(&mut self.namespace),
+            user_id: std::mem::take(&mut self.user_id),
+            provider: std::mem::take(&mut self.provider),
+            label: std::mem::take(&mut self.label),
+            model: self.model.take(),
+            units: std::mem::take(&mut self.units),
+            request_id: self.request_id.take(),
+            ..*self
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Ok,
@@ -58,6 +74,14 @@ pub struct Units {
     pub characters: Option<u64>,
     pub audio_seconds: Option<f64>,
     pub images: Option<u64>,
+}
+
+impl Units {
+    /// About how many tokens a text of so many bytes is: four bytes a token, as English has it. Texts
+    /// in other languages have fewer bytes a token, so it is rather too few for them.
+    pub fn of_text(bytes: usize) -> u64 {
+        (bytes as u64).div_ceil(4)
+    }
 }
 
 /// Takes events off the request path: it must not wait and can't fail.

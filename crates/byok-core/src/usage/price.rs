@@ -75,15 +75,15 @@ impl Price {
         known.then(|| u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// What so many tokens would cost, for budgets that must decide before a call.
-    pub fn estimate(&self, input_tokens: u64, output_tokens: u64) -> Option<u64> {
+    /// What a call of this weight would cost, for budgets that must decide before it: by the units that
+    /// have a price, and nothing when none of them is known ahead.
+    pub fn estimate(&self, weight: &Units) -> u64 {
         let units = Units {
-            input_tokens: self.input_per_million.map(|_| input_tokens),
-            output_tokens: self.output_per_million.map(|_| output_tokens),
-            ..Units::default()
+            input_tokens: self.input_per_million.and(weight.input_tokens),
+            output_tokens: self.output_per_million.and(weight.output_tokens),
+            ..weight.clone()
         };
-        // Priced by something that is only known afterwards: nothing to reserve.
-        self.of(&units).or(Some(0))
+        self.of(&units).unwrap_or(0)
     }
 }
 

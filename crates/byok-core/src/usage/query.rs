@@ -58,7 +58,7 @@ impl Interval {
 
 /// Which events count. `from` is included, `to` is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct UsageFilter {
     #[serde(skip_deserializing)]
     pub namespace: String,

@@ -185,7 +185,13 @@ impl Recorder {
         closed
     }
 
-    fn add(&self, record: UsageRecord) {
+    /// An id for an event of this moment.
+    pub fn next_id(&self, unix_ms: u64) -> u128 {
+        self.ids.next(unix_ms)
+    }
+
+    /// Takes an event at once; it is written later.
+    pub fn add(&self, record: UsageRecord) {
         if let Some(memory) = self.store.as_memory() {
             memory.push(record);
             return;
@@ -271,7 +277,7 @@ impl Recorder {
 impl UsageSink for Recorder {
     fn record(&self, event: UsageEvent) {
         let cost_nanos = self.cost_of(&event);
-        let id = self.ids.next(event.started_at_ms);
+        let id = self.next_id(event.started_at_ms);
         self.add(UsageRecord::new(id, event, cost_nanos));
     }
 }

@@ -28,6 +28,7 @@ pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use request::parse;
+pub use usage::{ExportPage, UsageReport};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -52,12 +52,17 @@ impl Price {
             Some(())
         };
         let million = PARTS / 1_000_000;
-        let cached = units.cached_input_tokens.unwrap_or(0);
-        let fresh = units.input_tokens.map(|input| input.saturating_sub(cached));
-        add(fresh, self.input_per_million, million)?;
-        let cached_price = self.cached_input_per_million.or(self.input_per_million);
-        add(units.cached_input_tokens, cached_price, million)?;
-        add(units.output_tokens, self.output_per_million, million)?;
+        // A price without any for tokens is one by the piece: tokens cost nothing beside it.
+        if self.input_per_million.is_some() || self.output_per_million.is_some() {
+            let cached = units.cached_input_tokens.unwrap_or(0);
+            let fresh = units
+                .input_tokens
+                .map(|input| input.saturating_sub(cached));
+            add(fresh, self.input_per_million, million)?;
+            let cached_price = self.cached_input_per_million.or(self.input_per_million);
+            add(units.cached_input_tokens, cached_price, million)?;
+            add(units.output_tokens, self.output_per_million, million)?;
+        }
         // A provider tells characters, seconds and images of its own accord: what is not priced by
         // them is priced by its tokens or not at all.
         let by = |price: Option<u64>, units: Option<u64>| price.and(units);

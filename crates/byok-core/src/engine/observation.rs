@@ -28,6 +28,7 @@ struct Noted {
     /// Let pass by all guards. Before that, an outcome says nothing of key and provider.
     is_sent: bool,
     has_ended: bool,
+    is_counted: bool,
 }
 
 impl Observation {
@@ -51,6 +52,7 @@ impl Observation {
             entry: None,
             is_sent: false,
             has_ended: false,
+            is_counted: true,
         }))
     }
 
@@ -102,6 +104,17 @@ impl Observation {
     /// The model's name as the provider has it.
     pub fn model(&mut self, model: &str) {
         self.note(|event, _| event.model = Some(model.to_owned()));
+    }
+
+    /// Whether anybody wants to know: what costs work to find out need not be found out otherwise.
+    pub fn is_wanted(&self) -> bool {
+        let noted = &self.0;
+        noted.is_counted && (noted.guards.recorder.is_some() || noted.permit.is_some())
+    }
+
+    /// The call is none that is counted as use; limits and health hear of it all the same.
+    pub fn discard(&mut self) {
+        self.0.is_counted = false;
     }
 
     pub fn succeeded(&mut self) {
@@ -210,7 +223,7 @@ impl Noted {
 
     fn count(&mut self, recorder: Option<&Recorder>, cost_nanos: Option<u64>) {
         self.guards.end();
-        if recorder.is_none() && self.trace.is_none() {
+        if !self.is_counted || (recorder.is_none() && self.trace.is_none()) {
             return;
         }
         let id = match recorder {

@@ -107,6 +107,9 @@ impl Route {
                     return Err(error);
                 }
             };
+            if let Some(model) = model_of(&key, &routing, self.capability) {
+                watch.model(&model);
+            }
             if let Err(error) = engine.guards.enter(&mut watch, &key) {
                 self.refused(watch, key.registered.id(), &label, error)?;
                 continue;
@@ -189,7 +192,10 @@ impl Route {
             user_id: record.id.user_id.clone(),
             provider: record.id.provider.clone(),
             label: record.id.label.clone(),
-            model: model_of(registered, routing, self.capability),
+            // One that only the credential names is known once that is open.
+            model: (routing.model.as_deref())
+                .or(registered.default_model(self.capability))
+                .map(str::to_owned),
             capability: self.capability,
             outcome: Outcome::Abandoned,
             started_at_ms: 0,
@@ -204,12 +210,13 @@ impl Route {
 }
 
 impl Attempt {
-    /// The model that is asked: the caller's, else the app's default, else the provider's.
+    /// The model that is asked: the caller's, else the one that the credential names, else the app's default,
+    /// else the provider's.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when there is none.
     pub fn model(&self) -> Result<String> {
-        model_of(&self.key.registered, &self.routing, self.capability).ok_or_else(|| {
+        model_of(&self.key, &self.routing, self.capability).ok_or_else(|| {
             let provider = self.key.registered.id();
             let capability = self.capability.as_str();
             Error::invalid_argument(format!(
@@ -220,9 +227,11 @@ impl Attempt {
     }
 }
 
-fn model_of(registered: &Registered, routing: &Routing, capability: Capability) -> Option<String> {
-    let default = || registered.default_model(capability).map(str::to_owned);
-    routing.model.clone().or_else(default)
+fn model_of(key: &OpenKey, routing: &Routing, capability: Capability) -> Option<String> {
+    let of_fields = key.registered.provider.model_of(&key.fields());
+    let default = || key.registered.default_model(capability);
+    let model = routing.model.as_deref().or(of_fields);
+    model.or_else(default).map(str::to_owned)
 }
 
 fn open(ring: &KeyRing, registered: Arc<Registered>, record: &KeyRecord) -> Result<OpenKey> {

@@ -55,9 +55,7 @@ impl Price {
         // A price without any for tokens is one by the piece: tokens cost nothing beside it.
         if self.input_per_million.is_some() || self.output_per_million.is_some() {
             let cached = units.cached_input_tokens.unwrap_or(0);
-            let fresh = units
-                .input_tokens
-                .map(|input| input.saturating_sub(cached));
+            let fresh = units.input_tokens.map(|input| input.saturating_sub(cached));
             add(fresh, self.input_per_million, million)?;
             let cached_price = self.cached_input_per_million.or(self.input_per_million);
             add(units.cached_input_tokens, cached_price, million)?;

@@ -168,6 +168,16 @@ export const BYOK_OPTIONS: OptionTable = {
   prefer: texts,
   http,
   callbackTimeoutMs: milliseconds,
+  limits: object,
+  usage: (value, path) => (value === false ? undefined : object(value, path)),
+  health: object,
+  hooks: object,
+  telemetry: (value, path) =>
+    must(
+      isObject(value) && typeof value["start"] === "function",
+      path,
+      "what openTelemetry() of byok-ai/telemetry returns",
+    ),
 };
 
 export const MASTER_KEYS: OptionTable = { current: any, previous: any };
@@ -177,6 +187,7 @@ export const CAPABILITIES: OptionTable = { signal };
 const USER: OptionTable = { userId: identifier, signal };
 const KEY: OptionTable = { ...USER, provider: identifier, label: identifier };
 
+export const LIMITS: OptionTable = { ...KEY, model: text, capability: text };
 export const FETCH: OptionTable = { label: identifier };
 export const FORWARD: OptionTable = {
   provider: identifier,

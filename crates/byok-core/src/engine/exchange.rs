@@ -211,6 +211,14 @@ impl OpenKey {
         Ok(value)
     }
 
+    /// Where the key goes: scheme, host and port.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.base_url).map_or_else(
+            |_| self.registered.id().to_owned(),
+            |url| url.origin().ascii_serialization(),
+        )
+    }
+
     fn url(&self, path: &str) -> Result<Url> {
         let text = [self.base_url.as_str(), path].concat();
         let url = Url::parse(&text)

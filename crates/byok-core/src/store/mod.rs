@@ -7,7 +7,7 @@ mod packed;
 mod sqlite;
 
 pub use memory::MemoryStore;
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, SqliteUsage};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -45,9 +45,16 @@ export class BYOK implements AsyncDisposable {
    */
   constructor(o: BYOKOptions) {
     options.checkOptions(o, options.BYOK_OPTIONS, "new BYOK()");
-    const { namespace = "default", providers = {}, prefer = [], http, callbackTimeoutMs } = o;
+    const {
+      namespace = "default",
+      providers = {},
+      prefer = [],
+      http,
+      callbackTimeoutMs,
+      cache,
+    } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
-    const config = { namespace, providers, prefer, http, callbackTimeoutMs, userAgent };
+    const config = { namespace, providers, prefer, http, callbackTimeoutMs, cache, userAgent };
     const [store, callbacks] = connect(o.store ?? defaultStore());
     this.#namespace = namespace;
     this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks);

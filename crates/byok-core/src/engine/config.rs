@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::capability::Capability;
 use crate::error::{Error, Result};
+use crate::store::CacheConfig;
 
 /// Options of the whole engine, as JSON from the app.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -26,6 +27,8 @@ pub struct EngineConfig {
     /// Longest wait for one call of the app's own code (a store), in milliseconds; default 10,000.
     pub callback_timeout_ms: Option<u64>,
     pub user_agent: Option<String>,
+    /// Absent: every request asks the store.
+    pub cache: Option<CacheConfig>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

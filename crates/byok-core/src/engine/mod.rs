@@ -34,7 +34,7 @@ use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 
 use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, HttpOptions, Uploads};
-use crate::store::{KeyId, KeyStore};
+use crate::store::{CachedStore, KeyId, KeyStore};
 use crate::usage::UsageSink;
 use registry::Registry;
 
@@ -82,7 +82,7 @@ impl Engine {
             registry: Registry::new(&config)?,
             namespace,
             prefer: config.prefer,
-            store,
+            store: Arc::new(CachedStore::new(store, config.cache.as_ref())?),
             http: HttpClient::new(&http)?,
             uploads: Arc::default(),
             max_event_bytes: config

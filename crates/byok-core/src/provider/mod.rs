@@ -73,6 +73,12 @@ pub trait Provider: Send + Sync {
     /// Where the key goes.
     fn credential(&self, fields: &Fields) -> CredentialHeader;
 
+    /// Whether the key may also go as a bearer token, in place of [`Provider::credential`]: forwarded
+    /// requests keep the way that their client chose.
+    fn takes_bearer(&self) -> bool {
+        false
+    }
+
     /// What a credential of this provider has beside the key (`resource`, `apiVersion`). They are
     /// sealed with it.
     fn fields(&self) -> &'static [CredentialField] {

@@ -193,13 +193,11 @@ fn answered_as(content_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(header::CONTENT_TYPE, value)])
 }
 
+/// Audio, its type, and what was counted: input and output tokens.
+type Heard = (Vec<u8>, String, Option<u64>, Option<u64>);
+
 /// Audio, content type, input tokens and output tokens.
-fn listen(
-    id: &str,
-    request: Value,
-    content_type: &'static str,
-    body: &[u8],
-) -> Result<(Vec<u8>, String, Option<u64>, Option<u64>)> {
+fn listen(id: &str, request: Value, content_type: &'static str, body: &[u8]) -> Result<Heard> {
     let request: SpeechRequest = parse(&request);
     let provider = provider(id);
     let speech = provider.speech().unwrap();

@@ -44,6 +44,10 @@ impl Engine {
         let (routing, mut request) = parse_routed::<EmbedRequest>(json)?;
         let inputs = request.inputs()?.to_vec();
         let mut route = self.route(routing, Capability::Embeddings).await?;
+        route.expect(Units {
+            input_tokens: Some(inputs.iter().map(|input| Units::of_text(input.len())).sum()),
+            ..Units::default()
+        });
         loop {
             let mut attempt = route.next(self).await?;
             if attempt.is_foreign {

@@ -46,6 +46,10 @@ impl Engine {
         let (routing, mut request) = parse_routed::<ImageRequest>(json)?;
         request.prepare(attachments)?;
         let mut route = self.route(routing, Capability::ImageGeneration).await?;
+        route.expect(Units {
+            images: Some(u64::from(request.count())),
+            ..Units::default()
+        });
         loop {
             let mut attempt = route.next(self).await?;
             if attempt.is_foreign {

@@ -48,23 +48,23 @@ pub trait SpeechDecoder: Send {
     }
 }
 
-/// Refuses an answer that says of itself to be a text: a proxy's page is no audio, and an object in JSON
-/// is none where the body should be.
+/// Where the body is the audio itself, nothing else in it would be noticed: a page of a proxy, an error
+/// as JSON.
 ///
 /// # Errors
-/// `BAD_RESPONSE`.
-pub fn refuse_text(headers: &HeaderMap) -> Result<()> {
-    let kind = headers.get(http::header::CONTENT_TYPE);
-    let kind = kind
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if kind.starts_with("text/") || kind.starts_with("application/json") {
-        return Err(Error::bad_response(
-            "The answer is a text where audio should be. The provider or a proxy in between sent something unexpected.",
-        )
-        .with_retryable(true));
+/// `BAD_RESPONSE` for an answer that says that it is text or JSON.
+pub fn check_is_audio(headers: &HeaderMap) -> Result<()> {
+    let kind = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    match kind {
+        Some(kind) if kind.starts_with("text/") || kind.starts_with("application/json") => {
+            Err(Error::bad_response(
+                "The answer is text instead of audio. The provider or a proxy in between sent something unexpected.",
+            ))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The body is the audio.

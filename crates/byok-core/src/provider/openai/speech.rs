@@ -11,7 +11,7 @@ use super::audio_answer::{AudioEvents, AudioInJson};
 use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
-use crate::provider::{RawAudio, SpeechDecoder, WireRequest, merge, refuse_text};
+use crate::provider::{RawAudio, SpeechDecoder, WireRequest, check_is_audio, merge};
 
 /// One server's way of speaking text to speech.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +128,9 @@ pub fn json_request(
 /// Reads an answer by what it says it is: audio, JSON with audio in base64 (Mistral), or events with
 /// pieces of it (Mistral's stream; OpenAI with `providerOptions: { stream_format: "sse" }`).
 /// `pcm` says what bare samples are, as parameters of their media type.
+///
+/// # Errors
+/// `BAD_RESPONSE` for an answer that is any other text.
 pub fn decoder(
     request: &SpeechRequest,
     headers: &HeaderMap,
@@ -144,7 +147,7 @@ pub fn decoder(
     if own.starts_with("application/json") {
         return Ok(Box::new(AudioInJson::new(&by_format)));
     }
-    refuse_text(headers)?;
+    check_is_audio(headers)?;
     let usage = SpeechUsage::default();
     if request.format.as_deref() == Some("pcm") {
         // The header says less.

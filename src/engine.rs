@@ -19,9 +19,10 @@ use zeroize::Zeroizing;
 
 use crate::bridge::store::CallbackStore;
 use crate::callback::{Callback, RawCallback};
+use crate::envelope;
+use crate::promise::Promises;
 use crate::store::NativeStore;
 use crate::stream::NativeStream;
-use crate::{envelope, promise};
 
 const DEFAULT_CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -37,6 +38,7 @@ pub struct StoreCallbacks {
 #[napi]
 pub struct NativeEngine {
     engine: Arc<Engine>,
+    promises: Promises,
     calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
     /// Ends what is running when the engine is closed.
     closing: CancellationToken,
@@ -47,17 +49,19 @@ impl NativeEngine {
     /// Throws an error whose message is an envelope.
     #[napi(constructor, catch_unwind)]
     pub fn new(
+        env: &Env,
         config: String,
         store: Option<&NativeStore>,
         callbacks: Option<StoreCallbacks>,
     ) -> napi::Result<Self> {
-        create(&config, store, callbacks)
-            .map(|engine| NativeEngine {
-                engine: Arc::new(engine),
-                calls: Arc::default(),
-                closing: CancellationToken::new(),
-            })
-            .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
+        let engine = create(&config, store, callbacks)
+            .map_err(|error| napi::Error::from_reason(envelope::error(&error)))?;
+        Ok(NativeEngine {
+            engine: Arc::new(engine),
+            promises: Promises::new(env)?,
+            calls: Arc::default(),
+            closing: CancellationToken::new(),
+        })
     }
 
     /// Sets the master keys and gives an envelope; byte arrays are wiped in place.
@@ -92,11 +96,13 @@ impl NativeEngine {
         let attachments = take_bytes(bytes, op == "registerKey");
         if op == "close" {
             self.closing.cancel();
-            return promise::spawn(env, async move { encode(engine.close()).await });
+            return self
+                .promises
+                .spawn(env, async move { encode(engine.close()).await });
         }
         let closing = self.closing.clone();
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
-        promise::spawn(env, async move {
+        self.promises.spawn(env, async move {
             let cancelled = async {
                 match &registration {
                     Some(registration) => registration.token.cancelled().await,
@@ -130,6 +136,7 @@ impl NativeEngine {
         }
         NativeStream::open(
             self.engine.clone(),
+            self.promises.clone(),
             self.closing.clone(),
             &op,
             json,

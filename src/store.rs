@@ -13,28 +13,32 @@ use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{envelope, promise};
+use crate::envelope;
+use crate::promise::Promises;
 
 #[napi]
 pub struct NativeStore {
     pub(crate) store: Arc<dyn KeyStore>,
+    promises: Promises,
 }
 
 #[napi]
 impl NativeStore {
     #[napi(factory, catch_unwind)]
-    pub fn memory() -> Self {
-        NativeStore {
+    pub fn memory(env: &Env) -> napi::Result<Self> {
+        Ok(NativeStore {
             store: Arc::new(MemoryStore::new()),
-        }
+            promises: Promises::new(env)?,
+        })
     }
 
     /// Opens or makes a database file. Throws an error whose message is an envelope.
     #[napi(factory, catch_unwind)]
-    pub fn sqlite(path: String) -> napi::Result<Self> {
+    pub fn sqlite(env: &Env, path: String) -> napi::Result<Self> {
         match SqliteStore::open(Path::new(&path)) {
             Ok(store) => Ok(NativeStore {
                 store: Arc::new(store),
+                promises: Promises::new(env)?,
             }),
             Err(error) => Err(napi::Error::from_reason(envelope::error(&error))),
         }
@@ -48,7 +52,7 @@ impl NativeStore {
         json: String,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let store = self.store.clone();
-        promise::spawn(env, async move {
+        self.promises.spawn(env, async move {
             envelope::encode(&dispatch(&*store, &op, &json).await)
         })
     }

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{aborted, closed};
+use crate::promise::Promises;
 use crate::{envelope, promise};
 
 /// How many pieces of the network may wait for JavaScript before the reading stops.
@@ -24,6 +25,7 @@ const PENDING: usize = 64;
 #[napi]
 pub struct NativeStream {
     source: Arc<Mutex<Source>>,
+    promises: Promises,
     cancel: CancellationToken,
     _cancel_on_drop: DropGuard,
 }
@@ -45,6 +47,7 @@ struct Batch {
 impl NativeStream {
     pub(crate) fn open(
         engine: Arc<Engine>,
+        promises: Promises,
         closing: CancellationToken,
         op: &str,
         json: String,
@@ -83,6 +86,7 @@ impl NativeStream {
                 outcome: Some(outcome),
                 batch: Vec::new(),
             })),
+            promises,
             _cancel_on_drop: cancel.clone().drop_guard(),
             cancel,
         }
@@ -93,7 +97,7 @@ impl NativeStream {
     #[napi(catch_unwind)]
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
         let source = self.source.clone();
-        promise::spawn(env, async move {
+        self.promises.spawn(env, async move {
             envelope::encode(&source.lock().await.next().await)
         })
     }

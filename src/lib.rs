@@ -9,6 +9,7 @@ mod bridge;
 mod callback;
 mod engine;
 mod envelope;
+mod feed;
 mod promise;
 mod store;
 mod stream;

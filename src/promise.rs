@@ -33,12 +33,13 @@ struct Queue {
 
 struct Answer {
     promise: Deferred,
-    text: String,
+    /// Asked on JavaScript's thread, so that a stream's answer is all that has come until then.
+    text: Box<dyn FnOnce() -> String + Send>,
 }
 
 /// The settling end of a promise. It means nothing but on JavaScript's thread, and is just carried
 /// elsewhere.
-struct Deferred(sys::napi_deferred);
+pub struct Deferred(sys::napi_deferred);
 
 // SAFETY: used only by `Queue::deliver`, on the thread that made it.
 unsafe impl Send for Deferred {}
@@ -60,24 +61,31 @@ impl Promises {
         env: &'env Env,
         future: impl Future<Output = String> + Send + 'static,
     ) -> napi::Result<PromiseRaw<'env, String>> {
-        let (deferred, promise) = create(env)?;
+        let (deferred, promise) = self.open(env)?;
         let promises = self.clone();
         napi::bindgen_prelude::spawn(async move {
             let text = AssertUnwindSafe(future)
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| envelope::error(&bug()));
-            promises.settle(deferred, text).await;
+            promises.settle(deferred, move || text).await;
         });
-        if self.queue.pending.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.bell.keep_alive(env);
-        }
         Ok(promise)
     }
 
-    /// The first answer of a batch lets the tasks that are ready run before it wakes JavaScript, so
-    /// that theirs go with it.
-    async fn settle(&self, promise: Deferred, text: String) {
+    /// A promise that [`settle`](Self::settle) must be called for.
+    pub fn open<'env>(&self, env: &'env Env) -> napi::Result<(Deferred, PromiseRaw<'env, String>)> {
+        let created = create(env)?;
+        if self.queue.pending.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.bell.keep_alive(env);
+        }
+        Ok(created)
+    }
+
+    /// Resolves a promise with what `text` gives on JavaScript's thread. The first answer of a batch
+    /// lets the tasks that are ready run before it wakes that thread, so that theirs go with it.
+    pub async fn settle(&self, promise: Deferred, text: impl FnOnce() -> String + Send + 'static) {
+        let text = Box::new(text);
         if self.queue.push(Answer { promise, text }) == 1 {
             tokio::task::yield_now().await;
             self.bell.ring();
@@ -99,7 +107,7 @@ impl Queue {
             std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
         let settled = answers.len();
         for Answer { promise, text } in answers {
-            resolve(env, promise, &text);
+            resolve(env, promise, &text());
         }
         self.pending.fetch_sub(settled, Ordering::Relaxed) > settled
     }

@@ -3,9 +3,12 @@
 
 import type {
   NativeBinding,
+  NativeByteStream,
   NativeEngine,
   NativeStore,
   NativeStream,
+  NativeTask,
+  NativeUpload,
   StoreCallbacks,
 } from "../dist/native.js";
 
@@ -64,6 +67,11 @@ export class FakeEngine implements NativeEngine {
   /** Answers calls at once; without it they wait for `settle`. */
   answer: ((call: Call) => object) | undefined;
   nextStream = new FakeStream();
+  tracing = false;
+
+  setTracing(on: boolean): void {
+    this.tracing = on;
+  }
 
   constructor(
     readonly config: string,
@@ -98,6 +106,18 @@ export class FakeEngine implements NativeEngine {
   open(_op: string, json: string, bytes: Uint8Array[] | null): NativeStream {
     this.opened.push({ args: JSON.parse(json), bytes: bytes ?? [] });
     return this.nextStream;
+  }
+
+  start(): NativeTask {
+    throw new Error("No test here runs a task.");
+  }
+
+  openBytes(): NativeByteStream {
+    throw new Error("Bytes are tested with the addon.");
+  }
+
+  upload(): NativeUpload {
+    throw new Error("Uploads are tested with the addon.");
   }
 }
 

@@ -1,5 +1,6 @@
 // What `byok-ai` exports, and no logic.
 
+export type { AudioStream } from "./audio-stream.js";
 export { BYOK } from "./byok.js";
 export {
   AbortError,
@@ -9,8 +10,13 @@ export {
   ProviderError,
   StoreError,
 } from "./errors.js";
+
+export type { ForwardedRequest } from "./forward.js";
+export { rateLimitHeaders } from "./limits/headers.js";
+
 export { MemoryStore } from "./stores/memory.js";
 export { SqliteStore } from "./stores/sqlite.js";
 export type { ChatStream } from "./stream.js";
 export type * from "./types.js";
+export { loadPrices } from "./usage/prices.js";
 export type { User } from "./user.js";

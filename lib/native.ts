@@ -12,6 +12,34 @@ export interface NativeStream {
   cancel(): void;
 }
 
+/** An answer in bytes. One call at a time. */
+export interface NativeByteStream {
+  /** An envelope of what is known before the first byte. Once, and first. */
+  head(): Promise<string>;
+  /** All bytes that have arrived; an empty text at the end, an error envelope when it broke off. */
+  next(): Promise<Buffer | string>;
+  cancel(): void;
+}
+
+/** The writing end of an upload; see `upload.ts`. */
+export interface NativeUpload {
+  readonly id: number;
+  /** Copies a piece. True when it was taken, false when nobody reads any more; a promise of an
+   * envelope with one of both when there is no room yet. One call at a time. */
+  write(piece: Uint8Array): boolean | Promise<string>;
+  end(): void;
+  fail(message: string): void;
+}
+
+/** A running operation. */
+export interface NativeTask {
+  /** An envelope of `{ done, total? }` once that has changed; an empty text when the work is over. */
+  progress(): Promise<string>;
+  /** Once only. */
+  result(): Promise<{ envelope: string; bytes: Buffer[] }>;
+  cancel(): void;
+}
+
 export interface NativeStore {
   call(op: string, json: string): Promise<string>;
 }
@@ -22,11 +50,24 @@ export interface StoreCallbacks {
   has: string[];
 }
 
+/** What the app brings beside its store, as one function each that never throws. */
+export interface ServiceCallbacks {
+  limiter?: (op: string, json: string) => Promise<string>;
+  usage?: (op: string, json: string) => Promise<string>;
+  notice?: (op: string, json: string) => Promise<string>;
+}
+
 export interface NativeEngine {
+  /** Whether calls from now on say which attempts they made: `attempts` beside the outcome. */
+  setTracing(on: boolean): void;
   setMasterKeys(current: Uint8Array | string, previous: (Uint8Array | string)[]): string;
   call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
   cancel(callId: number): void;
   open(op: string, json: string, bytes: Uint8Array[] | null): NativeStream;
+  start(op: string, json: string, bytes: Uint8Array[] | null): NativeTask;
+  openBytes(op: string, json: string, bytes: Uint8Array[] | null): NativeByteStream;
+  /** @param length - what will be written in all, where that is known */
+  upload(length: number | null): NativeUpload;
 }
 
 /** What the addon exports. Texts are JSON; answers are envelopes: `{"ok": ...}` or `{"error": ...}`. */
@@ -36,6 +77,8 @@ export interface NativeBinding {
     config: string,
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
+    usageStore: NativeStore | null,
+    services: ServiceCallbacks | null,
   ) => NativeEngine;
   NativeStore: {
     memory(): NativeStore;

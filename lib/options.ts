@@ -158,6 +158,20 @@ const http: Check = (value, path) => {
   return undefined;
 };
 
+const CACHE: OptionTable = {
+  ttlMs: milliseconds,
+  maxEntries: (value, path) =>
+    must(
+      Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 10_000_000,
+      path,
+      "a whole number from 1 to 10000000",
+    ),
+};
+const cache: Check = (value, path) => {
+  checkOptions(value, CACHE, path);
+  return undefined;
+};
+
 /** `masterKey`, `masterKeys` and `store` are checked by those who use them. */
 export const BYOK_OPTIONS: OptionTable = {
   masterKey: any,
@@ -168,6 +182,17 @@ export const BYOK_OPTIONS: OptionTable = {
   prefer: texts,
   http,
   callbackTimeoutMs: milliseconds,
+  limits: object,
+  usage: (value, path) => (value === false ? undefined : object(value, path)),
+  health: object,
+  hooks: object,
+  telemetry: (value, path) =>
+    must(
+      isObject(value) && typeof value["start"] === "function",
+      path,
+      "what openTelemetry() of byok-ai/telemetry returns",
+    ),
+  cache,
 };
 
 export const MASTER_KEYS: OptionTable = { current: any, previous: any };
@@ -176,6 +201,17 @@ export const CAPABILITIES: OptionTable = { signal };
 
 const USER: OptionTable = { userId: identifier, signal };
 const KEY: OptionTable = { ...USER, provider: identifier, label: identifier };
+
+export const LIMITS: OptionTable = { ...KEY, model: text, capability: text };
+export const FETCH: OptionTable = { label: identifier };
+export const FORWARD: OptionTable = {
+  provider: identifier,
+  label: identifier,
+  path: (value, path) =>
+    must(typeof value === "string" && value.startsWith("/"), path, "a path that starts with /"),
+  body: any,
+  signal,
+};
 
 export const LIST_KEYS = USER;
 export const DELETE_USER = USER;
@@ -201,6 +237,12 @@ export const USER_DEFAULTS: OptionTable = {
   headers: textMap,
   providerOptions: object,
   includeRaw: flag,
+  fallback: (value, path) =>
+    must(
+      typeof value === "boolean" || texts(value, path) === undefined,
+      path,
+      "true, false or an array of providers' names",
+    ),
 };
 
 const list: Check = (value, path) => must(Array.isArray(value), path, "an array");
@@ -214,8 +256,7 @@ export const CHAT: OptionTable = {
   prompt: string,
   messages: list,
   system: string,
-  maxTokens: (value, path) =>
-    must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1"),
+  maxTokens: (value, path) => wholeNumber(value, path),
   temperature: number,
   topP: number,
   stop: (value, path) => (typeof value === "string" ? undefined : texts(value, path)),
@@ -233,6 +274,66 @@ export const CHAT: OptionTable = {
   parallelToolCalls: flag,
   output: object,
   reasoning: object,
+};
+
+const callback: Check = (value, path) => must(typeof value === "function", path, "a function");
+const wholeNumber: Check = (value, path) =>
+  must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1");
+const REQUEST: OptionTable = { ...USER_DEFAULTS, signal };
+
+export const EMBED: OptionTable = {
+  ...REQUEST,
+  input: (value, path) =>
+    must(
+      typeof value === "string" || texts(value, path) === undefined,
+      path,
+      "a string or an array of strings",
+    ),
+  dimensions: wholeNumber,
+  inputType: text,
+  onProgress: callback,
+};
+
+export const SPEECH: OptionTable = {
+  ...REQUEST,
+  text: string,
+  voice: text,
+  format: text,
+  speed: number,
+  instructions: string,
+  language: text,
+};
+
+export const TRANSCRIPTION: OptionTable = {
+  ...REQUEST,
+  audio: any,
+  filename: text,
+  mediaType: text,
+  language: text,
+  prompt: string,
+  timestamps: (value, path) =>
+    must(
+      value === "none" || value === "segment" || value === "word",
+      path,
+      '"none", "segment" or "word"',
+    ),
+  diarize: flag,
+  temperature: number,
+  onProgress: callback,
+};
+
+export const IMAGE: OptionTable = {
+  ...REQUEST,
+  prompt: string,
+  n: wholeNumber,
+  size: text,
+  aspectRatio: text,
+  quality: text,
+  background: text,
+  format: text,
+  seed: (value, path) => must(Number.isSafeInteger(value), path, "a whole number"),
+  images: list,
+  mask: any,
 };
 
 /** Options that every one of these calls needs. */

@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use byok_core::engine::{Engine, EngineConfig, from_vault, parse};
+use byok_core::engine::{Engine, EngineConfig, Services, from_vault, parse};
 use byok_core::error::{Code, Error, Result};
+use byok_core::limit::Limiter;
 use byok_core::store::KeyStore;
+use byok_core::trace::Trace;
+use byok_core::usage::UsageStore;
 use byok_vault::MasterKey;
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw, Uint8Array};
@@ -17,12 +21,17 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::bridge::limiter::CallbackLimiter;
+use crate::bridge::notice::notify;
 use crate::bridge::store::CallbackStore;
+use crate::bridge::usage::CallbackUsage;
+use crate::byte_stream::NativeByteStream;
 use crate::callback::{Callback, RawCallback};
-use crate::envelope;
-use crate::promise::Promises;
 use crate::store::NativeStore;
 use crate::stream::NativeStream;
+use crate::task::NativeTask;
+use crate::upload::NativeUpload;
+use crate::{envelope, promise};
 
 const DEFAULT_CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -35,13 +44,26 @@ pub struct StoreCallbacks {
     pub has: Vec<String>,
 }
 
+/// What the app brings beside its store, wrapped in TypeScript.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct ServiceCallbacks {
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub limiter: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub usage: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub notice: Option<RawCallback>,
+}
+
 #[napi]
 pub struct NativeEngine {
     engine: Arc<Engine>,
-    promises: Promises,
     calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
     /// Ends what is running when the engine is closed.
     closing: CancellationToken,
+    /// Whether calls say which attempts they made.
+    tracing: AtomicBool,
 }
 
 #[napi]
@@ -49,19 +71,26 @@ impl NativeEngine {
     /// Throws an error whose message is an envelope.
     #[napi(constructor, catch_unwind)]
     pub fn new(
-        env: &Env,
         config: String,
         store: Option<&NativeStore>,
         callbacks: Option<StoreCallbacks>,
+        usage_store: Option<&NativeStore>,
+        services: Option<ServiceCallbacks>,
     ) -> napi::Result<Self> {
-        let engine = create(&config, store, callbacks)
-            .map_err(|error| napi::Error::from_reason(envelope::error(&error)))?;
-        Ok(NativeEngine {
-            engine: Arc::new(engine),
-            promises: Promises::new(env)?,
-            calls: Arc::default(),
-            closing: CancellationToken::new(),
-        })
+        create(&config, store, callbacks, usage_store, services)
+            .map(|engine| {
+                let engine = Arc::new(engine);
+                if engine.needs_tending() {
+                    napi::bindgen_prelude::spawn(Engine::tend(Arc::downgrade(&engine)));
+                }
+                NativeEngine {
+                    engine,
+                    calls: Arc::default(),
+                    closing: CancellationToken::new(),
+                    tracing: AtomicBool::new(false),
+                }
+            })
+            .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
     }
 
     /// Sets the master keys and gives an envelope; byte arrays are wiped in place.
@@ -96,26 +125,33 @@ impl NativeEngine {
         let attachments = take_bytes(bytes, op == "registerKey");
         if op == "close" {
             self.closing.cancel();
-            return self
-                .promises
-                .spawn(env, async move { encode(engine.close()).await });
+            return promise::spawn(env, async move { encode(engine.close()).await });
         }
         let closing = self.closing.clone();
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
-        self.promises.spawn(env, async move {
+        let trace = self.trace();
+        promise::spawn(env, async move {
             let cancelled = async {
                 match &registration {
                     Some(registration) => registration.token.cancelled().await,
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let call = dispatch(&engine, &op, &json, attachments);
+            let answer = tokio::select! {
                 biased;
                 () = cancelled => envelope::error(&aborted()),
                 () = closing.cancelled() => envelope::error(&closed()),
-                answer = dispatch(&engine, &op, &json, attachments) => answer,
-            }
+                answer = envelope::traced(trace.clone(), call) => answer,
+            };
+            envelope::with_attempts(answer, trace.as_ref())
         })
+    }
+
+    /// Whether calls from now on say which attempts they made: `attempts` beside the outcome.
+    #[napi(catch_unwind)]
+    pub fn set_tracing(&self, on: bool) {
+        self.tracing.store(on, Ordering::Relaxed);
     }
 
     /// Settles a pending call with `ABORTED`; a call that is over is left alone.
@@ -136,12 +172,56 @@ impl NativeEngine {
         }
         NativeStream::open(
             self.engine.clone(),
-            self.promises.clone(),
             self.closing.clone(),
             &op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
         )
+    }
+
+    /// Starts an operation whose answer is bytes. Domain errors come out of the stream's `head()`.
+    #[napi(catch_unwind)]
+    pub fn open_bytes(
+        &self,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+    ) -> NativeByteStream {
+        NativeByteStream::open(
+            self.engine.clone(),
+            self.closing.clone(),
+            op,
+            json,
+            take_bytes(bytes, false),
+        )
+    }
+
+    /// Starts an operation that reports progress or gives back bytes. Domain errors come out of
+    /// `result()`.
+    #[napi(catch_unwind)]
+    pub fn start(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeTask {
+        NativeTask::start(
+            self.engine.clone(),
+            self.closing.clone(),
+            op,
+            json,
+            take_bytes(bytes, false),
+            self.trace(),
+        )
+    }
+
+    /// Begins an upload that a request's JSON names by `{ "$upload": id }`. `length` is what will be
+    /// written in all, in bytes, where that is known.
+    #[napi(catch_unwind)]
+    pub fn upload(&self, length: Option<f64>) -> NativeUpload {
+        NativeUpload::open(self.engine.uploads(), length)
+    }
+}
+
+impl NativeEngine {
+    fn trace(&self) -> Option<Trace> {
+        self.tracing.load(Ordering::Relaxed).then(Trace::default)
     }
 }
 
@@ -160,6 +240,8 @@ fn create(
     config: &str,
     store: Option<&NativeStore>,
     callbacks: Option<StoreCallbacks>,
+    usage_store: Option<&NativeStore>,
+    services: Option<ServiceCallbacks>,
 ) -> Result<Engine> {
     let config: EngineConfig = parse(config)?;
     let timeout = config
@@ -172,7 +254,25 @@ fn create(
         }
         _ => return Err(Error::invalid_argument("store: give one store.")),
     };
-    Engine::new(config, store)
+    let ServiceCallbacks {
+        limiter,
+        usage,
+        notice,
+    } = services.unwrap_or_default();
+    let usage: Option<Arc<dyn UsageStore>> = match (usage_store, usage) {
+        (Some(native), _) => native.usage.clone(),
+        (None, Some(call)) => Some(Arc::new(CallbackUsage(Callback::usage(call, timeout)))),
+        (None, None) => None,
+    };
+    let limiter = limiter.map(|call| -> Arc<dyn Limiter> {
+        Arc::new(CallbackLimiter(Callback::limiter(call, timeout)))
+    });
+    let services = Services {
+        limiter,
+        usage,
+        notify: notice.map(|call| notify(Callback::notice(call, timeout))),
+    };
+    Engine::with(config, store, services)
 }
 
 /// What tests of debug builds see become an error: nothing else here is known to panic.
@@ -199,6 +299,10 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "deleteKey" => encode(engine.delete_key(json)).await,
         "deleteUser" => encode(engine.delete_user(json)).await,
         "capabilities" => encode(engine.capabilities(json)).await,
+        "usage" => encode(engine.usage(json)).await,
+        "exportUsage" => encode(engine.export_usage(json)).await,
+        "setPrices" => encode(engine.set_prices(json)).await,
+        "limits" => encode(engine.limits(json)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use byok_core::engine::ChatStreamItem;
 use byok_core::error::{Code, Error, Result};
+use byok_core::trace::Trace;
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -14,10 +15,11 @@ use crate::promise::Deferred;
 /// How many pieces of the network may wait for JavaScript before the reading stops.
 const MAX_PIECES: usize = 64;
 
-#[derive(Default)]
 pub struct Feed {
     state: Mutex<State>,
     room: Notify,
+    /// Goes with the last text.
+    trace: Option<Trace>,
 }
 
 #[derive(Default)]
@@ -34,6 +36,14 @@ struct State {
 }
 
 impl Feed {
+    pub fn new(trace: Option<Trace>) -> Self {
+        Feed {
+            state: Mutex::default(),
+            room: Notify::new(),
+            trace,
+        }
+    }
+
     /// An envelope of all that is there. When there is nothing, the promise that `wait` makes is kept
     /// for whoever adds something, and there is no text.
     pub fn next(
@@ -92,7 +102,9 @@ impl Feed {
         if state.pieces >= MAX_PIECES {
             self.room.notify_one();
         }
-        state.take()
+        let is_last = state.result.is_some() || state.is_empty();
+        let trace = self.trace.as_ref().filter(|_| is_last);
+        Some(envelope::with_attempts(state.take()?, trace))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,10 +136,14 @@ impl State {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.result.is_none()
+    }
+
     /// Events and result first; then, once, the error that ended the stream.
     fn take(&mut self) -> Option<String> {
         self.pieces = 0;
-        if self.events.is_empty() && self.result.is_none() {
+        if self.is_empty() {
             let outcome = std::mem::replace(self.outcome.as_mut()?, Ok(()));
             return Some(envelope::error(&outcome.err().unwrap_or_else(over)));
         }

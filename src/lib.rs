@@ -6,6 +6,7 @@
 
 mod allocator;
 mod bridge;
+mod byte_stream;
 mod callback;
 mod engine;
 mod envelope;
@@ -13,6 +14,8 @@ mod feed;
 mod promise;
 mod store;
 mod stream;
+mod task;
+mod upload;
 
 use napi_derive::napi;
 

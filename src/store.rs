@@ -6,40 +6,46 @@ use std::sync::Arc;
 
 use byok_core::engine::parse;
 use byok_core::error::{Error, Result};
-use byok_core::store::{KeyId, KeyRecord, KeyStore, MemoryStore, ScanOptions, SqliteStore};
+use byok_core::store::{
+    KeyId, KeyRecord, KeyStore, MemoryStore, ScanOptions, SqliteStore, SqliteUsage,
+};
+use byok_core::usage::UsageStore;
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::envelope;
-use crate::promise::Promises;
+use crate::{envelope, promise};
 
 #[napi]
 pub struct NativeStore {
     pub(crate) store: Arc<dyn KeyStore>,
-    promises: Promises,
+    /// The same database, for usage.
+    pub(crate) usage: Option<Arc<dyn UsageStore>>,
 }
 
 #[napi]
 impl NativeStore {
     #[napi(factory, catch_unwind)]
-    pub fn memory(env: &Env) -> napi::Result<Self> {
-        Ok(NativeStore {
+    pub fn memory() -> Self {
+        NativeStore {
             store: Arc::new(MemoryStore::new()),
-            promises: Promises::new(env)?,
-        })
+            usage: None,
+        }
     }
 
     /// Opens or makes a database file. Throws an error whose message is an envelope.
     #[napi(factory, catch_unwind)]
-    pub fn sqlite(env: &Env, path: String) -> napi::Result<Self> {
+    pub fn sqlite(path: String) -> napi::Result<Self> {
         match SqliteStore::open(Path::new(&path)) {
-            Ok(store) => Ok(NativeStore {
-                store: Arc::new(store),
-                promises: Promises::new(env)?,
-            }),
+            Ok(store) => {
+                let store = Arc::new(store);
+                Ok(NativeStore {
+                    usage: Some(Arc::new(SqliteUsage::new(store.clone()))),
+                    store,
+                })
+            }
             Err(error) => Err(napi::Error::from_reason(envelope::error(&error))),
         }
     }
@@ -52,7 +58,7 @@ impl NativeStore {
         json: String,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let store = self.store.clone();
-        self.promises.spawn(env, async move {
+        promise::spawn(env, async move {
             envelope::encode(&dispatch(&*store, &op, &json).await)
         })
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use byok_core::engine::{ChatStreamItem, Engine};
 use byok_core::error::{Code, Error};
+use byok_core::trace::Trace;
 use futures_util::FutureExt;
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw};
@@ -15,12 +16,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{aborted, closed};
 use crate::feed::Feed;
-use crate::promise::{self, Promises};
+use crate::{envelope, promise};
 
 #[napi]
 pub struct NativeStream {
     feed: Arc<Feed>,
-    promises: Promises,
     cancel: CancellationToken,
     _cancel_on_drop: DropGuard,
 }
@@ -29,18 +29,18 @@ pub struct NativeStream {
 impl NativeStream {
     pub(crate) fn open(
         engine: Arc<Engine>,
-        promises: Promises,
         closing: CancellationToken,
         op: &str,
         json: String,
         attachments: Vec<Vec<u8>>,
+        trace: Option<Trace>,
     ) -> Self {
-        let feed = Arc::<Feed>::default();
+        let feed = Arc::new(Feed::new(trace.clone()));
         let cancel = CancellationToken::new();
         let is_known = op == "chatStream";
         #[cfg(debug_assertions)]
         let panics = op == "panic";
-        let (token, sink, answers) = (cancel.clone(), feed.clone(), promises.clone());
+        let (token, sink) = (cancel.clone(), feed.clone());
         napi::bindgen_prelude::spawn(async move {
             let work = async {
                 #[cfg(debug_assertions)]
@@ -53,8 +53,9 @@ impl NativeStream {
                 // The feed bounds how far the reading runs ahead; this just joins the two.
                 let (items, received) = mpsc::channel(1);
                 // Boxed, so that spawning moves a few words and not a stream's whole state.
-                let answer = Box::pin(engine.chat_stream(&json, &attachments, items));
-                let (outcome, ()) = tokio::join!(answer, forward(received, &sink, &answers));
+                let stream = Box::pin(engine.chat_stream(&json, &attachments, items));
+                let stream = envelope::traced(trace, stream);
+                let (outcome, ()) = tokio::join!(stream, forward(received, &sink));
                 outcome
             };
             let outcome = tokio::select! {
@@ -64,12 +65,11 @@ impl NativeStream {
                 done = AssertUnwindSafe(work).catch_unwind() => done.unwrap_or_else(|_| Err(promise::bug())),
             };
             if let Some(waiting) = sink.end(outcome) {
-                answers.settle(waiting, move || sink.answer()).await;
+                waiting.settle_text(move || sink.answer()).await;
             }
         });
         NativeStream {
             feed,
-            promises,
             _cancel_on_drop: cancel.clone().drop_guard(),
             cancel,
         }
@@ -84,7 +84,7 @@ impl NativeStream {
     ) -> napi::Result<Either<String, PromiseRaw<'env, String>>> {
         let mut promise = None;
         let ready = self.feed.next(|| {
-            let (waiting, opened) = self.promises.open(env)?;
+            let (waiting, opened) = promise::open(env)?;
             promise = Some(opened);
             Ok(waiting)
         })?;
@@ -100,11 +100,11 @@ impl NativeStream {
     }
 }
 
-async fn forward(mut items: mpsc::Receiver<ChatStreamItem>, feed: &Arc<Feed>, promises: &Promises) {
+async fn forward(mut items: mpsc::Receiver<ChatStreamItem>, feed: &Arc<Feed>) {
     while let Some(item) = items.recv().await {
         if let Some(waiting) = feed.push(item).await {
             let feed = feed.clone();
-            promises.settle(waiting, move || feed.answer()).await;
+            waiting.settle_text(move || feed.answer()).await;
         }
     }
 }

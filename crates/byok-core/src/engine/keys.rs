@@ -3,22 +3,24 @@
 
 use std::time::Duration;
 
-use byok_vault::{Payload, Secret};
+use byok_vault::Payload;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::choose::not_found;
 use super::config::check_base_url;
+use super::credential::{self, Credential};
 use super::exchange::OpenKey;
 use super::hint::hint;
 use super::request::{Routing, parse};
-use super::route::not_found;
 use super::{Engine, context, from_vault};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
+use crate::notice::Notice;
 use crate::provider::{WireBody, WireRequest};
-use crate::store::{KeyId, KeyRecord, KeyStatus};
+use crate::store::{KeyId, KeyRecord, KeyStatus, KeyStore};
 
 /// A live check that takes longer is given up, unless the caller or the provider's own `timeoutMs` says
 /// so earlier.
@@ -37,6 +39,9 @@ struct RegisterKey {
     validate: Validate,
     metadata: Option<Map<String, Value>>,
     timeout_ms: Option<u64>,
+    /// The secret is a JSON object of fields and not the key alone.
+    #[serde(default)]
+    has_fields: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,10 +119,16 @@ impl Engine {
         )?;
         let now = Timestamp::now();
 
-        let key = checked_key(&key)?;
+        let provider = &*registered.provider;
+        let Credential { key, fields } = if request.has_fields {
+            credential::from_fields(&key, provider)?
+        } else {
+            credential::from_key(&key, provider)?
+        };
         let key_hint = hint(std::str::from_utf8(key.expose()).unwrap_or_default());
         let fingerprint = ring.fingerprint(key.expose());
         let mut payload = Payload::new(key).map_err(from_vault)?;
+        payload.fields = fields;
         payload.created_at = u64::try_from(now.as_millisecond()).ok();
         if let Some(base_url) = &request.base_url {
             if !registered.allow_user_base_url {
@@ -158,6 +169,9 @@ impl Engine {
         };
         self.ring()?; // closed in the meantime: nothing may be stored any more
         self.store.set(&record).await?;
+        if self.guards.keys.forget(&record.id) {
+            self.recovered(&record.id);
+        }
         Ok(self.info(record))
     }
 
@@ -198,6 +212,7 @@ impl Engine {
             .map_err(from_vault)?;
         let open = OpenKey::new(registered, payload)?;
         let outcome = self.try_key(&open, name.timeout_ms).await;
+        let was_invalid = self.guards.is_invalid(&record);
         let status = match &outcome {
             Ok(()) => KeyStatus::Active,
             Err(error) if error.code() == Code::KeyInvalid => KeyStatus::Invalid,
@@ -215,7 +230,8 @@ impl Engine {
             updated_at: now,
             ..record
         };
-        self.update(&updated).await?;
+        update(&*self.store, &updated).await?;
+        self.judged(&updated, was_invalid);
         outcome.map(|()| self.info(updated))
     }
 
@@ -253,6 +269,30 @@ impl Engine {
         Ok(Capability::ALL.iter().copied().filter(able).collect())
     }
 
+    /// What a check has shown holds from now on.
+    fn judged(&self, record: &KeyRecord, was_invalid: bool) {
+        match record.status {
+            KeyStatus::Invalid => {
+                self.guards.keys.found_invalid(record);
+                if !was_invalid {
+                    self.guards.notify(Notice::KeyInvalid {
+                        key: record.id.clone(),
+                    });
+                }
+            }
+            _ => {
+                self.guards.keys.accepted(record);
+                if was_invalid {
+                    self.recovered(&record.id);
+                }
+            }
+        }
+    }
+
+    fn recovered(&self, id: &KeyId) {
+        self.guards.notify(Notice::KeyRecovered { key: id.clone() });
+    }
+
     /// The provider's cheapest authenticated request.
     async fn try_key(&self, open: &OpenKey, timeout_ms: Option<u64>) -> Result<()> {
         let verify = open.registered.provider.verify();
@@ -280,23 +320,11 @@ impl Engine {
     /// The key is judged by the status alone; the body is not needed.
     async fn answers(&self, open: &OpenKey, wire: WireRequest, routing: &Routing) -> Result<()> {
         let failure = open.failure();
-        let call = open.call(wire, routing, &failure)?;
+        let call = open.call(wire, None, routing, &failure)?;
         self.http
             .send(call)
             .await
             .map_err(|error| open.blame(error))?;
-        Ok(())
-    }
-
-    /// Writes what was learned of a record, unless it has been replaced or deleted meanwhile.
-    async fn update(&self, record: &KeyRecord) -> Result<()> {
-        if self.store.replace(record, &record.sealed).await?.is_some() {
-            return Ok(());
-        }
-        let current = self.store.get(&record.id).await?;
-        if current.is_some_and(|current| current.sealed == record.sealed) {
-            self.store.set(record).await?;
-        }
         Ok(())
     }
 
@@ -325,29 +353,6 @@ impl Engine {
             metadata: record.metadata,
         }
     }
-}
-
-/// White space around a pasted key is trimmed; inside there may be none, nor anything but ASCII.
-fn checked_key(bytes: &[u8]) -> Result<Secret> {
-    let key = bytes.trim_ascii();
-    // A pasted key may bring a byte order mark or a no-break space along.
-    let key = key.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(key);
-    if key.is_empty() {
-        return Err(Error::invalid_argument(
-            "apiKey is empty. Give the key as the provider shows it.",
-        ));
-    }
-    if let Some(position) = key.iter().position(|byte| !(0x21..=0x7E).contains(byte)) {
-        return Err(Error::invalid_argument(format!(
-            "apiKey has a character at position {position} that keys don't have (a space, a line break or one beyond ASCII). Copy it again from the provider."
-        )));
-    }
-    if key.len() > 8_192 {
-        return Err(Error::invalid_argument(
-            "apiKey is longer than 8,192 characters: this is no key.",
-        ));
-    }
-    Ok(Secret::copy_from(key))
 }
 
 /// At registration a refused key is `KEY_REJECTED`, with the provider whose key it looks like; in all
@@ -392,24 +397,30 @@ fn timestamp(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
+/// Writes what was learned of a record, unless it has been replaced or deleted meanwhile.
+pub(super) async fn update(store: &dyn KeyStore, record: &KeyRecord) -> Result<()> {
+    if store.replace(record, &record.sealed).await?.is_some() {
+        return Ok(());
+    }
+    let current = store.get(&record.id).await?;
+    if current.is_some_and(|current| current.sealed == record.sealed) {
+        store.set(record).await?;
+    }
+    Ok(())
+}
+
+/// The record of a key that its provider refused now.
+pub(super) fn marked_invalid(record: KeyRecord) -> KeyRecord {
+    KeyRecord {
+        status: KeyStatus::Invalid,
+        updated_at: timestamp(Timestamp::now()),
+        ..record
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn white_space_around_a_pasted_key_is_trimmed_and_inside_refused() {
-        assert_eq!(checked_key(b" \tsk-abc\r\n").unwrap().expose(), b"sk-abc");
-        for bad in [
-            &b""[..],
-            b"  ",
-            b"sk abc",
-            b"sk\nabc",
-            "sk-\u{00e4}".as_bytes(),
-            b"a\0b",
-        ] {
-            assert!(checked_key(bad).is_err());
-        }
-    }
 
     #[test]
     fn timestamps_have_milliseconds_and_sort_as_text() {

@@ -2,13 +2,21 @@
 //! `builtin` is the one visible list.
 
 mod anthropic;
+mod azure;
+mod cohere;
 pub mod compatible;
+mod deepgram;
+mod elevenlabs;
 mod embed;
 mod gemini;
 mod image;
 pub mod openai;
+mod pcm;
 mod speech;
 mod transcription;
+mod vector;
+mod voyage;
+mod wav;
 mod wire;
 
 use std::sync::Arc;
@@ -16,10 +24,11 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
-pub use speech::{RawAudio, SpeechDecoder, SpeechProvider};
+pub use speech::{RawAudio, SpeechDecoder, SpeechProvider, check_is_audio};
 pub use transcription::TranscriptionProvider;
 pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
 
@@ -36,6 +45,11 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(openai::OpenAi),
         Arc::new(anthropic::Anthropic),
         Arc::new(gemini::Gemini),
+        Arc::new(elevenlabs::ElevenLabs),
+        Arc::new(deepgram::Deepgram),
+        Arc::new(cohere::Cohere),
+        Arc::new(voyage::Voyage),
+        Arc::new(Azure),
     ];
     all.extend(
         compatible::TABLE
@@ -59,10 +73,22 @@ pub trait Provider: Send + Sync {
     /// Where the key goes.
     fn credential(&self, fields: &Fields) -> CredentialHeader;
 
+    /// Whether the key may also go as a bearer token, in place of [`Provider::credential`]: forwarded
+    /// requests keep the way that their client chose.
+    fn takes_bearer(&self) -> bool {
+        false
+    }
+
     /// What a credential of this provider has beside the key (`resource`, `apiVersion`). They are
     /// sealed with it.
     fn fields(&self) -> &'static [CredentialField] {
         &[]
+    }
+
+    /// The model that a credential's own fields name; it goes before the app's and the provider's
+    /// default, but after the caller's.
+    fn model_of<'a>(&self, _fields: &Fields<'a>) -> Option<&'a str> {
+        None
     }
 
     /// Whether a user can be registered without a key: servers of one's own (Ollama).

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::callback::within;
 use crate::engine::{aborted, closed};
 use crate::{envelope, promise};
 
@@ -52,6 +53,7 @@ impl NativeStream {
         json: String,
         attachments: Vec<Vec<u8>>,
         trace: Option<Trace>,
+        context: u32,
     ) -> Self {
         let (sink, items) = mpsc::channel(PENDING);
         let (settle, outcome) = oneshot::channel();
@@ -72,7 +74,7 @@ impl NativeStream {
                 }
                 // Boxed, so that spawning moves a few words and not a stream's whole state.
                 let stream = Box::pin(engine.chat_stream(&json, &attachments, sink));
-                envelope::traced(following, stream).await
+                within(context, envelope::traced(following, stream)).await
             };
             let outcome = tokio::select! {
                 biased;

@@ -35,7 +35,7 @@ export function storeCallbacks(store: KeyStore): StoreCallbacks {
   const has = [...REQUIRED, ...OPTIONAL].filter((name) => typeof store[name] === "function");
   return {
     has,
-    call: (op, json, context) => inContext(context, () => callStore(store, op as Op, json)),
+    call: (op, json, context) => inContext(context ?? 0, () => callStore(store, op as Op, json)),
   };
 }
 

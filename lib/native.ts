@@ -46,7 +46,7 @@ export interface NativeStore {
 /** What `bridge.ts` makes of a user's store. */
 export interface StoreCallbacks {
   /** @param context - what the call was started with; see `contexts.ts` */
-  call(op: string, json: string, context: number): Promise<string>;
+  call(op: string, json: string, context?: number): Promise<string>;
   has: string[];
 }
 

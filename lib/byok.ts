@@ -260,12 +260,17 @@ export class BYOK implements AsyncDisposable {
   /** Ends what is still running with `CLOSED`, writes the usage that waits, closes connections, sink and store. Operations afterwards
    * fail with `CLOSED`; closing twice is fine. Call it before `worker.terminate()`. */
   async close(): Promise<void> {
-    return this.#engine.close();
+    try {
+      await this.#engine.close();
+    } finally {
+      // Native code would keep what listeners hold, this object among it.
+      this.#listeners.clear();
+    }
   }
 
   /** The same as `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    return this.#engine.close();
+    return this.close();
   }
 
   /** @internal */

@@ -79,12 +79,6 @@ pub trait Provider: Send + Sync {
         &[]
     }
 
-    /// Whether a bearer token may stand in place of the key: `apiKey: { token, ... }`. It is told apart by
-    /// the field `credential`, which is `token` then.
-    fn takes_token(&self) -> bool {
-        false
-    }
-
     /// The model that a credential's own fields name; it goes before the app's and the provider's
     /// default, but after the caller's.
     fn model_of<'a>(&self, _fields: &Fields<'a>) -> Option<&'a str> {

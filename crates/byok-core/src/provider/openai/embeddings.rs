@@ -25,6 +25,8 @@ pub struct EmbedDialect {
     pub dimensions: Option<&'static str>,
     /// The field of `inputType`.
     pub input_type: Option<&'static str>,
+    /// Our kinds of inputs and the server's words for them, where they differ.
+    pub input_types: &'static [(&'static str, &'static str)],
     /// What is asked for in `encoding_format`; nothing with `None`.
     pub encoding: Option<&'static str>,
     /// The vectors come as base64 of signed bytes (Perplexity), not of 32-bit floats.
@@ -37,6 +39,7 @@ pub const COMPATIBLE: EmbedDialect = EmbedDialect {
     path: "/embeddings",
     dimensions: Some("dimensions"),
     input_type: None,
+    input_types: &[],
     encoding: None,
     quantised: false,
     limit: BatchLimit {
@@ -84,7 +87,12 @@ pub fn request(
     if let Some(input_type) = &request.input_type {
         match dialect.input_type {
             Some(field) => {
-                body.insert(field.into(), input_type.as_str().into());
+                let theirs = dialect
+                    .input_types
+                    .iter()
+                    .find(|(ours, _)| ours == input_type);
+                let word = theirs.map_or(input_type.as_str(), |(_, theirs)| theirs);
+                body.insert(field.into(), word.into());
             }
             None => warnings.push(Warning::new(
                 "inputType",

@@ -26,12 +26,14 @@ mod context;
 mod error;
 mod hex;
 mod hkdf;
+mod input_key;
 mod key_ring;
 #[allow(unsafe_code)]
 mod locked_pages;
 mod master_key;
 mod payload;
 mod record;
+mod resealer;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -43,4 +45,5 @@ pub use locked_pages::MemoryProtection;
 pub use master_key::{MasterKey, generate_master_key};
 pub use payload::Payload;
 pub use record::kid_of;
+pub use resealer::Resealer;
 pub use secret::Secret;

@@ -79,7 +79,7 @@ fn requests_are_written_as_their_fixtures_say() {
         let model = case["model"].as_str().unwrap_or("claude-sonnet-5");
         let stream = case["stream"] == true;
         let wire = write(&case["request"], model, stream).unwrap();
-        let body: Value = serde_json::from_slice(&wire.body).unwrap();
+        let body: Value = serde_json::from_slice(wire.json_body()).unwrap();
         assert_eq!(body, case["body"], "{name}");
         let warned: Vec<&str> = wire.warnings.iter().map(|one| &one.option[..]).collect();
         assert_eq!(json!(warned), case["warnings"], "{name}");
@@ -187,7 +187,7 @@ fn an_answer_goes_back_as_the_next_turn_in_order() {
         { "role": "tool", "content": [result("toolu_1"), result("toolu_2"), result("toolu_3")] },
     ] });
     let wire = write(&request, "claude-sonnet-5", false).unwrap();
-    let sent: Value = serde_json::from_slice(&wire.body).unwrap();
+    let sent: Value = serde_json::from_slice(wire.json_body()).unwrap();
     let mut expected = answer["content"].clone();
     expected[2].as_object_mut().unwrap().remove("citations");
     assert_eq!(sent["messages"][1]["content"], expected);
@@ -330,8 +330,8 @@ fn the_service_is_described() {
     let provider = anthropic();
     assert_eq!(provider.base_url(), "https://api.anthropic.com");
     assert_eq!(provider.verify().path, "/v1/models?limit=1");
-    assert_eq!(provider.credential().name, "x-api-key");
-    assert_eq!(provider.credential().prefix, "");
+    assert_eq!(provider.credential(&Default::default()).name, "x-api-key");
+    assert_eq!(provider.credential(&Default::default()).prefix, "");
     assert_eq!(provider.headers(), [("anthropic-version", "2023-06-01")]);
     assert!(provider.recognizes("sk-ant-api03-abc") && !provider.recognizes("sk-proj-abc"));
     assert!(provider.default_model(Capability::Chat).is_some());

@@ -211,7 +211,7 @@ fn what_came_goes_back_on_the_same_parts() {
             .request(&request, "gemini-3.7-flash", false)
             .unwrap();
         assert!(wire.warnings.is_empty());
-        let sent: Value = serde_json::from_slice(&wire.body).unwrap();
+        let sent: Value = serde_json::from_slice(wire.json_body()).unwrap();
         let signed: Vec<(String, String)> = sent["contents"][0]["parts"]
             .as_array()
             .unwrap()

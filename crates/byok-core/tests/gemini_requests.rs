@@ -32,7 +32,7 @@ fn every_feature_has_exactly_its_body_path_and_warnings() {
         let behaviour = &case["behaviour"];
         let model = case["model"].as_str().unwrap_or("gemini-3.7-flash");
         let wire = send(&case["request"], model, case["stream"] == true).unwrap();
-        let body: Value = serde_json::from_slice(&wire.body).unwrap();
+        let body: Value = serde_json::from_slice(wire.json_body()).unwrap();
         assert_eq!(body, case["body"], "{behaviour}");
         if let Some(path) = case["path"].as_str() {
             assert_eq!(wire.path, path, "{behaviour}");
@@ -68,7 +68,7 @@ fn a_result_whose_tool_is_unknown_is_refused_with_its_place() {
 #[test]
 fn the_key_goes_into_its_header_and_never_into_a_path() {
     let gemini = gemini();
-    let credential = gemini.credential();
+    let credential = gemini.credential(&Default::default());
     assert_eq!((credential.name, credential.prefix), ("x-goog-api-key", ""));
     assert_eq!(gemini.verify().path, "/models?pageSize=1");
     assert_eq!(

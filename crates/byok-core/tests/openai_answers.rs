@@ -127,7 +127,7 @@ fn the_content_of_a_result_is_the_next_turns_message() {
         .unwrap()
         .request(&request, "gpt-5.4-mini", false)
         .unwrap();
-    let body: Value = serde_json::from_slice(&wire.body).unwrap();
+    let body: Value = serde_json::from_slice(wire.json_body()).unwrap();
     assert!(wire.warnings.is_empty());
     assert_eq!(
         body["input"],

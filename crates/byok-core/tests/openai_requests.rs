@@ -50,7 +50,7 @@ fn every_request_becomes_exactly_its_body() {
         let id = fixture["provider"].as_str().unwrap();
         let wire = send(id, fixture["request"].clone(), model, stream)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let body: Value = serde_json::from_slice(&wire.body).unwrap();
+        let body: Value = serde_json::from_slice(wire.json_body()).unwrap();
         assert_eq!(
             body,
             fixture["body"],

@@ -3,8 +3,13 @@
 
 pub mod chat;
 pub mod chat_result;
+pub mod embed;
 pub mod fold;
+pub mod image;
 pub mod media;
+pub mod meta;
+pub mod speech;
+pub mod transcription;
 pub mod verify;
 
 use serde::{Deserialize, Serialize};

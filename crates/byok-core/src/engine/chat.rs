@@ -42,16 +42,11 @@ impl Engine {
             routing,
             request,
             model,
-            wire,
+            mut wire,
         } = prepared;
+        let warnings = std::mem::take(&mut wire.warnings);
         let failure = key.failure();
-        let call = key.call(
-            &wire.path,
-            Some(wire.body),
-            &wire.headers,
-            &routing,
-            &failure,
-        )?;
+        let call = key.call(wire, &routing, &failure)?;
         let (head, body) = self
             .http
             .fetch(call)
@@ -63,7 +58,7 @@ impl Engine {
         chat_of(&key)?
             .response(&request, &body, &mut fold)
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
-        let mut result = finish(fold, &key, &request, &model, wire.warnings, request_id);
+        let mut result = finish(fold, &key, &request, &model, warnings, request_id);
         if routing.include_raw {
             result.raw = serde_json::from_slice(&body).ok();
         }
@@ -87,16 +82,11 @@ impl Engine {
             routing,
             request,
             model,
-            wire,
+            mut wire,
         } = prepared;
+        let warnings = std::mem::take(&mut wire.warnings);
         let failure = key.failure();
-        let call = key.call(
-            &wire.path,
-            Some(wire.body),
-            &wire.headers,
-            &routing,
-            &failure,
-        )?;
+        let call = key.call(wire, &routing, &failure)?;
         let mut response = self
             .http
             .send(call)
@@ -136,7 +126,7 @@ impl Engine {
         drop(response);
 
         let last = fold.finish_event();
-        let mut result = finish(fold, &key, &request, &model, wire.warnings, request_id);
+        let mut result = finish(fold, &key, &request, &model, warnings, request_id);
         result.raw = raw.map(Value::Array);
         let _ = sink.send(ChatStreamItem::Events(vec![last])).await;
         let _ = sink.send(ChatStreamItem::Result(Box::new(result))).await;

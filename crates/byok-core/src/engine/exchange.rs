@@ -16,7 +16,7 @@ use super::registry::Registered;
 use super::request::Routing;
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, Timeouts};
-use crate::provider::Provider;
+use crate::provider::{Fields, Provider, WireBody, WireRequest};
 use crate::redact::redact;
 
 pub(super) struct OpenKey {
@@ -35,16 +35,27 @@ impl OpenKey {
         } else {
             AddressPolicy::Public
         };
-        let base_url = payload
-            .origin
-            .clone()
-            .unwrap_or_else(|| registered.base_url.clone());
-        Ok(OpenKey {
+        let mut open = OpenKey {
             registered,
             payload,
-            base_url,
+            base_url: String::new(),
             addresses,
-        })
+        };
+        open.base_url = open.find_base_url()?;
+        Ok(open)
+    }
+
+    fn find_base_url(&self) -> Result<String> {
+        if let Some(origin) = &self.payload.origin {
+            return Ok(origin.clone());
+        }
+        if let (false, Some(of_fields)) = (
+            self.registered.has_own_base_url,
+            self.registered.provider.base_url_of(&self.fields())?,
+        ) {
+            return Ok(of_fields);
+        }
+        Ok(self.registered.base_url.clone())
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -53,22 +64,22 @@ impl OpenKey {
     /// `INVALID_ARGUMENT` for headers that callers can't set.
     pub fn call<'a>(
         &self,
-        path: &str,
-        body: Option<Vec<u8>>,
-        extra_headers: &[(&'static str, String)],
+        mut wire: WireRequest,
         routing: &Routing,
         failure: &'a (dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync),
     ) -> Result<Call<'a>> {
         let registered = &self.registered;
+        let fields = self.fields();
+        registered.provider.finish_request(&mut wire, &fields);
         let mut headers = registered.headers.clone();
         add_headers(&mut headers, &routing.headers)?;
-        for (name, value) in extra_headers {
+        for (name, value) in &wire.headers {
             let value = HeaderValue::from_str(value).map_err(|_| {
                 Error::invalid_argument(format!("The header {name} has invalid characters."))
             })?;
             headers.insert(*name, value);
         }
-        let credential = registered.provider.credential();
+        let credential = registered.provider.credential(&fields);
         headers.insert(
             HeaderName::from_static(credential.name),
             self.header_value(credential.prefix)?,
@@ -77,14 +88,17 @@ impl OpenKey {
             .timeout_ms
             .map_or(registered.timeout, Duration::from_millis);
         Ok(Call {
-            method: if body.is_some() {
-                Method::POST
-            } else {
+            method: if matches!(wire.body, WireBody::Empty) {
                 Method::GET
+            } else {
+                Method::POST
             },
-            url: self.url(path)?,
+            url: self.url(&wire.path)?,
             headers,
-            body: body.map(Bytes::from).unwrap_or_default(),
+            body: match wire.body {
+                WireBody::Json(body) => body.into(),
+                _ => Bytes::new(),
+            },
             timeouts: Timeouts {
                 deadline: Instant::now() + timeout,
                 connect: registered.connect_timeout,
@@ -96,6 +110,13 @@ impl OpenKey {
             addresses: self.addresses,
             failure,
         })
+    }
+
+    /// What the credential has beside the key.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(self.payload.fields.iter().filter_map(|(name, value)| {
+            Some((name.as_str(), std::str::from_utf8(value.expose()).ok()?))
+        }))
     }
 
     /// Reads a failed answer as the provider means it, without the key in it.

@@ -17,6 +17,7 @@ use super::route::not_found;
 use super::{Engine, context, from_vault};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
+use crate::provider::{WireBody, WireRequest};
 use crate::store::{KeyId, KeyRecord, KeyStatus};
 
 /// A live check that takes longer is given up, unless the caller or the provider's own `timeoutMs` says
@@ -254,15 +255,32 @@ impl Engine {
 
     /// The provider's cheapest authenticated request.
     async fn try_key(&self, open: &OpenKey, timeout_ms: Option<u64>) -> Result<()> {
-        let path = open.registered.provider.verify().path;
+        let verify = open.registered.provider.verify();
         let limit = open.registered.timeout.min(LIVE_CHECK_TIMEOUT);
         let routing = Routing {
             timeout_ms: timeout_ms.or(u64::try_from(limit.as_millis()).ok()),
             ..Routing::default()
         };
+        let body = match verify.body {
+            Some(json) => WireBody::Json(json.as_bytes().to_vec()),
+            None => WireBody::Empty,
+        };
+        let first = self
+            .answers(open, WireRequest::new(verify.path, body), &routing)
+            .await;
+        match (first, verify.otherwise) {
+            (Err(error), Some(path)) if error.code() == Code::PermissionDenied => {
+                self.answers(open, WireRequest::new(path, WireBody::Empty), &routing)
+                    .await
+            }
+            (first, _) => first,
+        }
+    }
+
+    /// The key is judged by the status alone; the body is not needed.
+    async fn answers(&self, open: &OpenKey, wire: WireRequest, routing: &Routing) -> Result<()> {
         let failure = open.failure();
-        let call = open.call(path, None, &[], &routing, &failure)?;
-        // The key is judged by the status alone; the body is not needed.
+        let call = open.call(wire, routing, &failure)?;
         self.http
             .send(call)
             .await

@@ -25,6 +25,8 @@ pub struct Registry {
 pub struct Registered {
     pub provider: Arc<dyn Provider>,
     pub base_url: String,
+    /// The app gave the base URL, and so a credential's fields don't.
+    pub has_own_base_url: bool,
     pub timeout: Duration,
     pub connect_timeout: Duration,
     pub idle_timeout: Duration,
@@ -114,6 +116,7 @@ impl Registry {
         add_headers(&mut headers, &options.headers)?;
         let registered = Registered {
             base_url,
+            has_own_base_url: options.base_url.is_some(),
             timeout: duration(options.timeout_ms, DEFAULT_TIMEOUT),
             connect_timeout: duration(options.connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT),
             idle_timeout: duration(options.idle_timeout_ms, DEFAULT_IDLE_TIMEOUT),

@@ -8,7 +8,7 @@ use super::openai::dialect::{
     Audio, COMPATIBLE, Dialect, Effort, EndMark, Files, Replay, StructuredOutput,
 };
 use super::openai::{chat_request, failure};
-use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Provider, WireRequest};
+use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Fields, Provider, WireRequest};
 use crate::capability::Capability;
 use crate::capability::chat::ChatRequest;
 use crate::capability::fold::ChatFold;
@@ -222,14 +222,12 @@ impl Provider for Compatible {
         &self.base_url
     }
 
-    fn credential(&self) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader {
         CredentialHeader::BEARER
     }
 
     fn verify(&self) -> VerifyRequest {
-        VerifyRequest {
-            path: self.row.verify_path,
-        }
+        VerifyRequest::get(self.row.verify_path)
     }
 
     fn recognizes(&self, key: &str) -> bool {

@@ -3,8 +3,13 @@
 
 mod anthropic;
 pub mod compatible;
+mod embed;
 mod gemini;
+mod image;
 pub mod openai;
+mod speech;
+mod transcription;
+mod wire;
 
 use std::sync::Arc;
 
@@ -12,11 +17,16 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 pub use compatible::Compatible;
+pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
+pub use image::{GeneratedImages, ImageProvider, ImageSource};
+pub use speech::{RawAudio, SpeechDecoder, SpeechProvider};
+pub use transcription::TranscriptionProvider;
+pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
 
+use crate::capability::Capability;
 use crate::capability::chat::ChatRequest;
 use crate::capability::fold::ChatFold;
 use crate::capability::verify::VerifyRequest;
-use crate::capability::{Capability, Warning};
 use crate::error::{Code, Error, Result};
 use crate::sse::SseEvent;
 
@@ -47,7 +57,29 @@ pub trait Provider: Send + Sync {
     fn base_url(&self) -> &str;
 
     /// Where the key goes.
-    fn credential(&self) -> CredentialHeader;
+    fn credential(&self, fields: &Fields) -> CredentialHeader;
+
+    /// What a credential of this provider has beside the key (`resource`, `apiVersion`). They are
+    /// sealed with it.
+    fn fields(&self) -> &'static [CredentialField] {
+        &[]
+    }
+
+    /// Whether a user can be registered without a key: servers of one's own (Ollama).
+    fn key_is_optional(&self) -> bool {
+        false
+    }
+
+    /// Where paths begin for a credential whose fields say so; `None` is [`Provider::base_url`].
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when the fields make no URL.
+    fn base_url_of(&self, _fields: &Fields) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Adds what a credential's fields mean to a request that is ready otherwise.
+    fn finish_request(&self, _wire: &mut WireRequest, _fields: &Fields) {}
 
     /// Headers that every request needs (`anthropic-version`).
     fn headers(&self) -> &[(&'static str, &'static str)] {
@@ -72,11 +104,57 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    fn embed(&self) -> Option<&dyn EmbedProvider> {
+        None
+    }
+
+    fn speech(&self) -> Option<&dyn SpeechProvider> {
+        None
+    }
+
+    fn transcription(&self) -> Option<&dyn TranscriptionProvider> {
+        None
+    }
+
+    fn image(&self) -> Option<&dyn ImageProvider> {
+        None
+    }
+
     fn supports(&self, capability: Capability) -> bool {
         match capability {
             Capability::Chat => self.chat().is_some(),
-            _ => false,
+            Capability::Embeddings => self.embed().is_some(),
+            Capability::TextToSpeech => self.speech().is_some(),
+            Capability::SpeechToText => self.transcription().is_some(),
+            Capability::ImageGeneration => self.image().is_some(),
         }
+    }
+}
+
+/// A further field of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialField {
+    /// As users write it: `apiKey: { apiKey, resource }`.
+    pub name: &'static str,
+    pub is_required: bool,
+    /// For error messages: `the name of your Azure OpenAI resource`.
+    pub what: &'static str,
+}
+
+/// The fields of an opened credential, by name.
+#[derive(Default)]
+pub struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    pub fn new(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Fields(pairs.into_iter().collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, value)| *value)
     }
 }
 
@@ -158,17 +236,6 @@ impl Failure {
             .with_retryable(self.retryable)
             .with_retry_after_ms(self.retry_after_ms)
     }
-}
-
-/// A request body and where to send it.
-#[derive(Debug)]
-pub struct WireRequest {
-    /// Relative to the base URL, with a leading slash, percent-encoded, with a query if need be.
-    pub path: String,
-    pub body: Vec<u8>,
-    /// Beyond [`Provider::headers`] and `content-type: application/json`.
-    pub headers: Vec<(&'static str, String)>,
-    pub warnings: Vec<Warning>,
 }
 
 /// Chat, as one provider speaks it. `request` is what [`ChatRequest::prepare`] made.

@@ -14,7 +14,7 @@ mod thinking;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Provider, WireRequest};
+use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Fields, Provider, WireRequest};
 use crate::capability::Capability;
 use crate::capability::chat::ChatRequest;
 use crate::capability::fold::ChatFold;
@@ -39,7 +39,7 @@ impl Provider for Anthropic {
         "https://api.anthropic.com"
     }
 
-    fn credential(&self) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader {
         CredentialHeader {
             name: "x-api-key",
             prefix: "",
@@ -54,9 +54,7 @@ impl Provider for Anthropic {
     }
 
     fn verify(&self) -> VerifyRequest {
-        VerifyRequest {
-            path: "/v1/models?limit=1",
-        }
+        VerifyRequest::get("/v1/models?limit=1")
     }
 
     /// `sk-ant-api03-...`; an admin key (`sk-ant-admin01-...`) has the shape too but can't chat.

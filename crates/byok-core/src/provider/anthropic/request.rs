@@ -102,10 +102,8 @@ pub fn write(request: &ChatRequest, model: &str, stream: bool) -> Result<WireReq
         Error::invalid_argument(format!("The request can't be written as JSON: {error}."))
     })?;
     Ok(WireRequest {
-        path: "/v1/messages".to_owned(),
-        body,
         headers,
-        warnings,
+        ..WireRequest::json("/v1/messages", body).with_warnings(warnings)
     })
 }
 

@@ -15,7 +15,7 @@ mod wire;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{ChatProvider, CredentialHeader, Failure, Provider};
+use super::{ChatProvider, CredentialHeader, Failure, Fields, Provider};
 use crate::capability::Capability;
 use crate::capability::verify::VerifyRequest;
 
@@ -37,7 +37,7 @@ impl Provider for Gemini {
     }
 
     /// Never `?key=`, which ends up in logs.
-    fn credential(&self) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader {
         CredentialHeader {
             name: "x-goog-api-key",
             prefix: "",
@@ -45,9 +45,7 @@ impl Provider for Gemini {
     }
 
     fn verify(&self) -> VerifyRequest {
-        VerifyRequest {
-            path: "/models?pageSize=1",
-        }
+        VerifyRequest::get("/models?pageSize=1")
     }
 
     /// `AQ.` since 2026, `AIza` before.

@@ -43,12 +43,7 @@ pub fn build(request: &ChatRequest, model: &str, stream: bool) -> Result<WireReq
     tools(request, &mut body.rest, &mut warnings);
     with_options(&mut body, &request.provider_options)?;
     let body = serde_json::to_vec(&body).map_err(|error| unwritable(&error))?;
-    Ok(WireRequest {
-        path,
-        body,
-        headers: Vec::new(),
-        warnings,
-    })
+    Ok(WireRequest::json(path, body).with_warnings(warnings))
 }
 
 /// `x`, `models/x` and `tunedModels/x`; whatever else is in the name can't leave its place in the

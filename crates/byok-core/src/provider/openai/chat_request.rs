@@ -49,13 +49,9 @@ pub fn request(
     let mut options = request.provider_options.clone();
     options.remove("api");
     merge(&mut body, &options);
-    Ok(WireRequest {
-        path: "/chat/completions".to_owned(),
-        body: serde_json::to_vec(&body)
-            .map_err(|error| Error::invalid_argument(error.to_string()))?,
-        headers: Vec::new(),
-        warnings: builder.warnings,
-    })
+    let body =
+        serde_json::to_vec(&body).map_err(|error| Error::invalid_argument(error.to_string()))?;
+    Ok(WireRequest::json("/chat/completions", body).with_warnings(builder.warnings))
 }
 
 struct Builder<'a> {

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use self::chat_answer::ChatAnswer;
 use self::responses_answer::ResponsesAnswer;
-use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Provider, WireRequest};
+use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Fields, Provider, WireRequest};
 use crate::capability::Capability;
 use crate::capability::chat::ChatRequest;
 use crate::capability::fold::ChatFold;
@@ -45,12 +45,12 @@ impl Provider for OpenAi {
         "https://api.openai.com/v1"
     }
 
-    fn credential(&self) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader {
         CredentialHeader::BEARER
     }
 
     fn verify(&self) -> VerifyRequest {
-        VerifyRequest { path: "/models" }
+        VerifyRequest::get("/models")
     }
 
     /// `sk-proj-`, `sk-svcacct-`, `sk-admin-`, the mark `T3BlbkFJ` ("OpenAI" in base64) of them all,

@@ -53,13 +53,9 @@ pub fn request(request: &ChatRequest, model: &str, stream: bool, id: &str) -> Re
     let mut options = request.provider_options.clone();
     options.remove("api");
     merge(&mut body, &options);
-    Ok(WireRequest {
-        path: "/responses".to_owned(),
-        body: serde_json::to_vec(&body)
-            .map_err(|error| Error::invalid_argument(error.to_string()))?,
-        headers: Vec::new(),
-        warnings: builder.warnings,
-    })
+    let body =
+        serde_json::to_vec(&body).map_err(|error| Error::invalid_argument(error.to_string()))?;
+    Ok(WireRequest::json("/responses", body).with_warnings(builder.warnings))
 }
 
 /// Models before reasoning answer 400 ("Encrypted content is not supported with this model") when

@@ -38,8 +38,8 @@ const ONLY_CHUNK: u64 = 0;
 ///
 /// let after = KeyRing::new(MasterKey::parse(&new)?, vec![MasterKey::parse(&old)?])?;
 /// let moved = after.reseal(&context, &sealed)?.expect("sealed under the previous key");
-/// assert!(moved.starts_with(after.current_prefix()));
-/// assert!(after.reseal(&context, &moved)?.is_none());
+/// assert!(moved.sealed.starts_with(after.current_prefix()));
+/// assert!(after.reseal(&context, &moved.sealed)?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -48,6 +48,15 @@ pub struct KeyRing {
     slots: LockedPages<Slot>,
     kids: Vec<String>,
     current_prefix: String,
+}
+
+/// A record that was moved to the current master key.
+#[derive(Debug)]
+pub struct Resealed {
+    /// The record's text.
+    pub sealed: String,
+    /// [`KeyRing::fingerprint`] of its API key under the current master key.
+    pub fingerprint: String,
 }
 
 /// What is derived from one master key, each as the HMAC states that it sets up.
@@ -118,7 +127,7 @@ impl KeyRing {
         &self,
         context: &Context<'_>,
         sealed: &str,
-    ) -> Result<Option<String>, VaultError> {
+    ) -> Result<Option<Resealed>, VaultError> {
         self.reseal_with(context, sealed, random_salt)
     }
 
@@ -132,18 +141,22 @@ impl KeyRing {
         context: &Context<'_>,
         sealed: &str,
         fill_salt: impl FnOnce(&mut [u8]) -> Result<(), VaultError>,
-    ) -> Result<Option<String>, VaultError> {
+    ) -> Result<Option<Resealed>, VaultError> {
         let mut record = Record::parse(sealed)?;
         let current = &self.slots[0];
         if record.kid() == &current.kid {
             return Ok(None);
         }
         let fields = context.encode_fields();
-        self.decrypt(&fields, &mut record)?;
+        let payload = self.decrypt(&fields, &mut record)?;
+        let fingerprint = self.fingerprint(payload.api_key);
         record.set_kid(&current.kid);
         fill_salt(record.salt_mut())?;
         self.encrypt(&fields, &mut record)?;
-        Ok(Some(record.to_text()))
+        Ok(Some(Resealed {
+            sealed: record.to_text(),
+            fingerprint,
+        }))
     }
 
     /// The 22 characters that records under the current key, and no others, begin with: what a

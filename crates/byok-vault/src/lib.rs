@@ -40,10 +40,10 @@ mod tests;
 
 pub use context::Context;
 pub use error::{VaultError, VaultErrorKind};
-pub use key_ring::KeyRing;
+pub use key_ring::{KeyRing, Resealed};
 pub use locked_pages::MemoryProtection;
 pub use master_key::{MasterKey, generate_master_key};
 pub use payload::Payload;
-pub use record::kid_of;
+pub use record::{kid_in_prefix, kid_of};
 pub use resealer::Resealer;
 pub use secret::Secret;

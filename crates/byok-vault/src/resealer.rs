@@ -5,7 +5,7 @@
 use crate::cobblestone::SALT_BYTES;
 use crate::context::Context;
 use crate::error::VaultError;
-use crate::key_ring::KeyRing;
+use crate::key_ring::{KeyRing, Resealed};
 
 /// A system call costs about as much as a tenth of moving a record.
 const SALTS_AT_ONCE: usize = 64;
@@ -35,7 +35,7 @@ impl<'r> Resealer<'r> {
         &mut self,
         context: &Context<'_>,
         sealed: &str,
-    ) -> Result<Option<String>, VaultError> {
+    ) -> Result<Option<Resealed>, VaultError> {
         self.ring
             .reseal_with(context, sealed, |salt| self.salts.fill(salt))
     }

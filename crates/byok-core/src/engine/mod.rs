@@ -10,11 +10,13 @@ mod keys;
 mod nearest;
 mod registry;
 mod request;
+mod rotation;
 mod route;
 
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use request::parse;
+pub use rotation::{KeyReport, KeyRole, KeyUse, RecordFailure, RewrapReport};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

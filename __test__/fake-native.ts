@@ -3,9 +3,11 @@
 
 import type {
   NativeBinding,
+  NativeByteStream,
   NativeEngine,
   NativeStore,
   NativeStream,
+  NativeUpload,
   StoreCallbacks,
 } from "../dist/native.js";
 
@@ -98,6 +100,14 @@ export class FakeEngine implements NativeEngine {
   open(_op: string, json: string, bytes: Uint8Array[] | null): NativeStream {
     this.opened.push({ args: JSON.parse(json), bytes: bytes ?? [] });
     return this.nextStream;
+  }
+
+  openBytes(): NativeByteStream {
+    throw new Error("Bytes are tested with the addon.");
+  }
+
+  upload(): NativeUpload {
+    throw new Error("Uploads are tested with the addon.");
   }
 }
 

@@ -3,7 +3,14 @@
 
 import { aborted, type BYOKError, decodeEnvelope, decodeError, unwrap } from "./errors.js";
 import { MasterKeySource } from "./master-key.js";
-import type { NativeEngine, NativeStore, NativeStream, StoreCallbacks } from "./native.js";
+import type {
+  NativeByteStream,
+  NativeEngine,
+  NativeStore,
+  NativeStream,
+  NativeUpload,
+  StoreCallbacks,
+} from "./native.js";
 import { native } from "./native.js";
 import { onAbort } from "./signal.js";
 import type { BYOKOptions } from "./types.js";
@@ -65,11 +72,22 @@ export class Engine {
 
   /** Begins a stream: at once when nothing has to be waited for. */
   open(op: string, payload: Payload | Promise<Payload>): NativeStream | Promise<NativeStream> {
+    return this.#begin(payload, ({ json, bytes }) => this.#native.open(op, json, bytes));
+  }
+
+  /** As `open`, for an answer in bytes. */
+  openBytes(
+    op: string,
+    payload: Payload | Promise<Payload>,
+  ): NativeByteStream | Promise<NativeByteStream> {
+    return this.#begin(payload, ({ json, bytes }) => this.#native.openBytes(op, json, bytes));
+  }
+
+  /** Begins an upload, which a request's JSON names by `{ "$upload": id }`.
+   * @param length - what will be written in all, where that is known */
+  upload(length?: number): NativeUpload {
     this.#check(undefined);
-    const loading = this.#keys.ready();
-    if (loading !== undefined || payload instanceof Promise)
-      return this.#openLater(op, payload, loading);
-    return unwrap(() => this.#native.open(op, payload.json, payload.bytes));
+    return unwrap(() => this.#native.upload(length ?? null));
   }
 
   /** Ends what is running with `CLOSED` and releases the store. Idempotent. */
@@ -78,14 +96,22 @@ export class Engine {
     return this.#closing;
   }
 
-  async #openLater(
-    op: string,
+  #begin<T>(payload: Payload | Promise<Payload>, open: (payload: Payload) => T): T | Promise<T> {
+    this.#check(undefined);
+    const loading = this.#keys.ready();
+    if (loading !== undefined || payload instanceof Promise)
+      return this.#beginLater(payload, loading, open);
+    return unwrap(() => open(payload));
+  }
+
+  async #beginLater<T>(
     payload: Payload | Promise<Payload>,
     loading: Promise<void> | undefined,
-  ): Promise<NativeStream> {
-    const [{ json, bytes }] = await Promise.all([payload, loading]);
+    open: (payload: Payload) => T,
+  ): Promise<T> {
+    const [ready] = await Promise.all([payload, loading]);
     this.#check(undefined);
-    return unwrap(() => this.#native.open(op, json, bytes));
+    return unwrap(() => open(ready));
   }
 
   async #close(): Promise<void> {

@@ -11,6 +11,25 @@ export interface NativeStream {
   cancel(): void;
 }
 
+/** An answer in bytes. One call at a time. */
+export interface NativeByteStream {
+  /** An envelope of what is known before the first byte. Once, and first. */
+  head(): Promise<string>;
+  /** All bytes that have arrived; an empty text at the end, an error envelope when it broke off. */
+  next(): Promise<Buffer | string>;
+  cancel(): void;
+}
+
+/** The writing end of an upload; see `upload.ts`. */
+export interface NativeUpload {
+  readonly id: number;
+  /** Copies a piece. True when it was taken, false when nobody reads any more; a promise of an
+   * envelope with one of both when there is no room yet. One call at a time. */
+  write(piece: Uint8Array): boolean | Promise<string>;
+  end(): void;
+  fail(message: string): void;
+}
+
 export interface NativeStore {
   call(op: string, json: string): Promise<string>;
 }
@@ -26,6 +45,9 @@ export interface NativeEngine {
   call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
   cancel(callId: number): void;
   open(op: string, json: string, bytes: Uint8Array[] | null): NativeStream;
+  openBytes(op: string, json: string, bytes: Uint8Array[] | null): NativeByteStream;
+  /** @param length - what will be written in all, where that is known */
+  upload(length: number | null): NativeUpload;
 }
 
 /** What the addon exports. Texts are JSON; answers are envelopes: `{"ok": ...}` or `{"error": ...}`. */

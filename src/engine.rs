@@ -18,9 +18,12 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::bridge::store::CallbackStore;
+use crate::byte_stream::NativeByteStream;
 use crate::callback::{Callback, RawCallback};
 use crate::store::NativeStore;
 use crate::stream::NativeStream;
+use crate::task::NativeTask;
+use crate::upload::NativeUpload;
 use crate::{envelope, promise};
 
 const DEFAULT_CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,6 +138,43 @@ impl NativeEngine {
             json,
             take_bytes(bytes, false),
         )
+    }
+
+    /// Starts an operation whose answer is bytes. Domain errors come out of the stream's `head()`.
+    #[napi(catch_unwind)]
+    pub fn open_bytes(
+        &self,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+    ) -> NativeByteStream {
+        NativeByteStream::open(
+            self.engine.clone(),
+            self.closing.clone(),
+            op,
+            json,
+            take_bytes(bytes, false),
+        )
+    }
+
+    /// Starts an operation that reports progress or gives back bytes. Domain errors come out of
+    /// `result()`.
+    #[napi(catch_unwind)]
+    pub fn start(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeTask {
+        NativeTask::start(
+            self.engine.clone(),
+            self.closing.clone(),
+            op,
+            json,
+            take_bytes(bytes, false),
+        )
+    }
+
+    /// Begins an upload that a request's JSON names by `{ "$upload": id }`. `length` is what will be
+    /// written in all, in bytes, where that is known.
+    #[napi(catch_unwind)]
+    pub fn upload(&self, length: Option<f64>) -> NativeUpload {
+        NativeUpload::open(self.engine.uploads(), length)
     }
 }
 

@@ -6,12 +6,15 @@
 
 mod allocator;
 mod bridge;
+mod byte_stream;
 mod callback;
 mod engine;
 mod envelope;
 mod promise;
 mod store;
 mod stream;
+mod task;
+mod upload;
 
 use napi_derive::napi;
 

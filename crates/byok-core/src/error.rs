@@ -138,6 +138,9 @@ struct Inner {
     /// Where the caller's own exception is kept (JavaScript errors stay on their thread).
     #[serde(skip_serializing_if = "Option::is_none")]
     cause_id: Option<u32>,
+    /// How often the request was sent again before this was its outcome.
+    #[serde(skip)]
+    retries: u32,
 }
 
 impl Error {
@@ -159,6 +162,7 @@ impl Error {
             ),
             retry_after_ms: None,
             cause_id: None,
+            retries: 0,
         }))
     }
 
@@ -204,6 +208,11 @@ impl Error {
         self
     }
 
+    pub fn with_retries(mut self, retries: u32) -> Self {
+        self.0.retries = retries;
+        self
+    }
+
     /// The same error under another code and message (a rejected key at registration, say).
     pub fn recoded(mut self, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.code = code;
@@ -241,6 +250,10 @@ impl Error {
 
     pub fn retryable(&self) -> bool {
         self.0.retryable
+    }
+
+    pub fn retries(&self) -> u32 {
+        self.0.retries
     }
 
     pub fn retry_after_ms(&self) -> Option<u64> {

@@ -13,7 +13,8 @@ pub struct ProgressReport {
     pub total: Option<u64>,
 }
 
-/// The end that works. Dropping it ends the watching.
+/// The end that works. Dropping the last clone ends the watching.
+#[derive(Clone)]
 pub struct Progress(watch::Sender<ProgressReport>);
 
 impl Progress {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Warning;
 use super::chat::Part;
+use super::meta::FailedAttempt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +63,8 @@ pub struct ChatResult {
     pub raw_finish_reason: Option<String>,
     pub usage: Usage,
     pub provider: String,
+    /// Which of the user's keys at that provider.
+    pub label: String,
     /// The model that answered, as the provider names it.
     pub model: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +72,9 @@ pub struct ChatResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     pub warnings: Vec<Warning>,
+    /// The keys that were tried before, in order; absent without fallback.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_attempts: Vec<FailedAttempt>,
     /// The provider's own JSON, when `includeRaw` was set; an array of events for a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Value>,

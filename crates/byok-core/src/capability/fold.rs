@@ -342,6 +342,8 @@ impl ChatFold {
             raw_finish_reason: self.raw_finish_reason,
             usage: self.usage,
             provider: provider.to_owned(),
+            label: String::new(),
+            failed_attempts: Vec::new(),
             model: self.model.unwrap_or_else(|| model.to_owned()),
             id: self.id,
             request_id: None,

@@ -122,7 +122,7 @@ fn media_type_of(declared: Option<&str>, bytes: &[u8], path: &str) -> Result<Str
 }
 
 /// Signatures of the WHATWG MIME Sniffing standard, for the types that models take.
-fn sniff(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"\x89PNG\r\n\x1A\n", "image/png"),
         (b"\xFF\xD8\xFF", "image/jpeg"),

@@ -1,5 +1,5 @@
-//! The pipeline of a chat, whole and streamed: find the key, open it, map the request, send, map the
-//! answer back.
+//! The pipeline of a chat, whole and streamed: route, open, map the request, send, map the answer
+//! back.
 
 use std::sync::Arc;
 
@@ -8,13 +8,15 @@ use tokio::sync::mpsc;
 
 use super::Engine;
 use super::exchange::OpenKey;
-use super::request::{Routing, parse_routed};
-use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult};
+use super::request::parse_routed;
+use super::route::{Attempt, Route};
+use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult, Usage};
 use crate::capability::fold::ChatFold;
 use crate::capability::{Capability, Warning};
-use crate::error::{Code, Error, Result};
-use crate::provider::{ChatProvider, WireRequest};
+use crate::error::{Error, Result};
+use crate::provider::ChatProvider;
 use crate::sse::SseDecoder;
+use crate::usage::Units;
 
 /// What a stream hands on: events in the order of arrival, then the whole answer.
 #[derive(Debug)]
@@ -23,50 +25,28 @@ pub enum ChatStreamItem {
     Result(Box<ChatResult>),
 }
 
-/// A request whose key is open and whose body is ready.
-struct Prepared {
-    key: OpenKey,
-    routing: Routing,
-    request: ChatRequest,
-    model: String,
-    wire: WireRequest,
+/// Where a stream's items go; it bounds how far the reading runs ahead.
+struct Sink {
+    sender: mpsc::Sender<ChatStreamItem>,
+    /// Something was handed on: from then on no other key can serve.
+    is_used: bool,
 }
 
 impl Engine {
     /// # Errors
     /// Any code of `docs/reference/errors.md` but those of registration.
     pub async fn chat(&self, json: &str, attachments: &[Vec<u8>]) -> Result<ChatResult> {
-        let prepared = self.prepare_chat(json, attachments, false).await?;
-        let Prepared {
-            key,
-            routing,
-            request,
-            model,
-            mut wire,
-        } = prepared;
-        let warnings = std::mem::take(&mut wire.warnings);
-        let failure = key.failure();
-        let call = key.call(wire, &routing, &failure)?;
-        let (head, body) = self
-            .http
-            .fetch(call)
-            .await
-            .map_err(|error| key.blame(error))?;
-        let request_id = key.request_id(&head.headers);
-
-        let mut fold = ChatFold::whole();
-        chat_of(&key)?
-            .response(&request, &body, &mut fold)
-            .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
-        let mut result = finish(fold, &key, &request, &model, warnings, request_id);
-        if routing.include_raw {
-            result.raw = serde_json::from_slice(&body).ok();
+        let (mut route, mut request) = self.route_chat(json, attachments).await?;
+        loop {
+            let mut attempt = route.next(self).await?;
+            match self.try_chat(&mut attempt, &mut request).await {
+                Ok(result) => return Ok(served(&mut route, attempt, result)),
+                Err(error) => route.failed(attempt, error)?,
+            }
         }
-        Ok(result)
     }
 
-    /// Streams an answer into `sink`, which bounds how far the reading runs ahead. Ends early when the
-    /// receiver is gone.
+    /// Streams an answer into `sink`. Ends early when the receiver is gone.
     ///
     /// # Errors
     /// As [`Engine::chat`]; `STREAM_INTERRUPTED` when the answer breaks off.
@@ -76,29 +56,103 @@ impl Engine {
         attachments: &[Vec<u8>],
         sink: mpsc::Sender<ChatStreamItem>,
     ) -> Result<()> {
-        let prepared = self.prepare_chat(json, attachments, true).await?;
-        let Prepared {
-            key,
-            routing,
-            request,
-            model,
-            mut wire,
-        } = prepared;
+        let (mut route, mut request) = self.route_chat(json, attachments).await?;
+        let mut sink = Sink {
+            sender: sink,
+            is_used: false,
+        };
+        loop {
+            let mut attempt = route.next(&self).await?;
+            match self.try_stream(&mut attempt, &mut request, &mut sink).await {
+                Ok(Some(result)) => {
+                    let result = served(&mut route, attempt, result);
+                    let last = ChatEvent::Finish {
+                        finish_reason: result.finish_reason,
+                        usage: result.usage.clone(),
+                    };
+                    let _ = sink.sender.send(ChatStreamItem::Events(vec![last])).await;
+                    let result = ChatStreamItem::Result(Box::new(result));
+                    let _ = sink.sender.send(result).await;
+                    return Ok(());
+                }
+                Ok(None) => return Ok(()),
+                Err(error) if sink.is_used => {
+                    attempt.observation.failed(&error);
+                    return Err(error);
+                }
+                Err(error) => route.failed(attempt, error)?,
+            }
+        }
+    }
+
+    async fn route_chat(
+        &self,
+        json: &str,
+        attachments: &[Vec<u8>],
+    ) -> Result<(Route, ChatRequest)> {
+        let (routing, mut request) = parse_routed::<ChatRequest>(json)?;
+        request.prepare(attachments)?;
+        let route = self.route(routing, Capability::Chat).await?;
+        Ok((route, request))
+    }
+
+    async fn try_chat(
+        &self,
+        attempt: &mut Attempt,
+        request: &mut ChatRequest,
+    ) -> Result<ChatResult> {
+        let (model, mut wire) = map_request(attempt, request, false)?;
         let warnings = std::mem::take(&mut wire.warnings);
+        let key = &attempt.key;
         let failure = key.failure();
-        let call = key.call(wire, &routing, &failure)?;
+        let call = key.call(wire, None, &attempt.routing, &failure)?;
+        let (head, body) = self
+            .http
+            .fetch(call)
+            .await
+            .map_err(|error| key.blame(error))?;
+        let request_id = key.request_id(&head.headers);
+        attempt
+            .observation
+            .answered(head.retries, request_id.as_deref());
+
+        let mut fold = ChatFold::whole();
+        chat_of(key)?
+            .response(request, &body, &mut fold)
+            .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
+        let mut result = finish(fold, key, request, &model, warnings, request_id);
+        if attempt.routing.include_raw {
+            result.raw = serde_json::from_slice(&body).ok();
+        }
+        Ok(result)
+    }
+
+    /// Nothing when the receiver is gone.
+    async fn try_stream(
+        &self,
+        attempt: &mut Attempt,
+        request: &mut ChatRequest,
+        sink: &mut Sink,
+    ) -> Result<Option<ChatResult>> {
+        let (model, mut wire) = map_request(attempt, request, true)?;
+        let warnings = std::mem::take(&mut wire.warnings);
+        let key = &attempt.key;
+        let observation = &mut attempt.observation;
+        let failure = key.failure();
+        let call = key.call(wire, None, &attempt.routing, &failure)?;
         let mut response = self
             .http
             .send(call)
             .await
             .map_err(|error| key.blame(error))?;
         let request_id = key.request_id(&response.headers);
+        observation.answered(response.retries, request_id.as_deref());
         let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
 
         let mut fold = ChatFold::streaming();
-        let mut parser = chat_of(&key)?.stream(&request);
+        let mut parser = chat_of(key)?.stream(request);
         let mut decoder = SseDecoder::new(self.max_event_bytes);
-        let mut raw = routing.include_raw.then(Vec::new);
+        let mut raw = attempt.routing.include_raw.then(Vec::new);
         loop {
             let chunk = response.chunk().await.map_err(&blame)?;
             let mut on_event = |event: crate::sse::SseEvent<'_>| {
@@ -115,8 +169,14 @@ impl Engine {
             };
             // What was understood before an error is still handed on.
             let events = fold.take_events();
-            if !events.is_empty() && sink.send(ChatStreamItem::Events(events)).await.is_err() {
-                return Ok(());
+            if !events.is_empty() {
+                observation.output();
+                observation.units(units(fold.current_usage()));
+                sink.is_used = true;
+                let events = ChatStreamItem::Events(events);
+                if sink.sender.send(events).await.is_err() {
+                    return Ok(None);
+                }
             }
             outcome.map_err(&blame)?;
             if chunk.is_none() {
@@ -124,60 +184,30 @@ impl Engine {
             }
         }
         drop(response);
-
-        let last = fold.finish_event();
-        let mut result = finish(fold, &key, &request, &model, warnings, request_id);
+        let mut result = finish(fold, key, request, &model, warnings, request_id);
         result.raw = raw.map(Value::Array);
-        let _ = sink.send(ChatStreamItem::Events(vec![last])).await;
-        let _ = sink.send(ChatStreamItem::Result(Box::new(result))).await;
-        Ok(())
+        Ok(Some(result))
     }
+}
 
-    async fn prepare_chat(
-        &self,
-        json: &str,
-        attachments: &[Vec<u8>],
-        stream: bool,
-    ) -> Result<Prepared> {
-        let (routing, mut request) = parse_routed::<ChatRequest>(json)?;
-        request.prepare(attachments)?;
-        let key = self.serving_key(&routing, Capability::Chat).await?;
-        let model = routing
-            .model
-            .clone()
-            .or_else(|| {
-                key.registered
-                    .default_model(Capability::Chat)
-                    .map(str::to_owned)
-            })
-            .ok_or_else(|| no_model(key.registered.id()))?;
-        let wire = chat_of(&key)?
-            .request(&request, &model, stream)
-            .map_err(|error| key.blame(error))?;
-        Ok(Prepared {
-            key,
-            routing,
-            request,
-            model,
-            wire,
-        })
+fn map_request(
+    attempt: &Attempt,
+    request: &mut ChatRequest,
+    stream: bool,
+) -> Result<(String, crate::provider::WireRequest)> {
+    if attempt.is_foreign {
+        request.provider_options.clear();
     }
+    let model = attempt.model()?;
+    let wire = chat_of(&attempt.key)?
+        .request(request, &model, stream)
+        .map_err(|error| attempt.key.blame(error))?;
+    Ok((model, wire))
 }
 
 fn chat_of(key: &OpenKey) -> Result<&dyn ChatProvider> {
-    key.registered.provider.chat().ok_or_else(|| {
-        Error::new(
-            Code::CapabilityUnsupported,
-            format!("{} can't do chat.", key.registered.name()),
-        )
-    })
-}
-
-fn no_model(provider: &str) -> Error {
-    Error::invalid_argument(format!(
-        "model: {provider} has no default model. Give model, or set new BYOK({{ providers: {{ {provider:?}: {{ defaultModels: {{ chat: ... }} }} }} }})."
-    ))
-    .with_provider(provider)
+    let chat = key.registered.provider.chat();
+    chat.ok_or_else(|| key.cannot(Capability::Chat))
 }
 
 fn finish(
@@ -193,4 +223,24 @@ fn finish(
     result.warnings = warnings;
     result.request_id = request_id;
     result
+}
+
+fn served(route: &mut Route, mut attempt: Attempt, mut result: ChatResult) -> ChatResult {
+    attempt.observation.model(&result.model);
+    attempt.observation.units(units(&result.usage));
+    attempt.observation.succeeded();
+    result.label = attempt.label;
+    result.failed_attempts = route.take_failed();
+    result
+}
+
+fn units(usage: &Usage) -> Units {
+    let is_known = usage.total_tokens > 0;
+    Units {
+        input_tokens: is_known.then_some(usage.input_tokens),
+        output_tokens: is_known.then_some(usage.output_tokens),
+        cached_input_tokens: usage.cached_input_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        ..Units::default()
+    }
 }

@@ -6,18 +6,26 @@ use std::time::Duration;
 
 use byok_vault::Payload;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 use url::Url;
 
+use super::body::{self, Audio};
 use super::config::add_headers;
 use super::failure;
 use super::registry::Registered;
 use super::request::Routing;
+use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, Timeouts};
 use crate::provider::{Fields, Provider, WireBody, WireRequest};
 use crate::redact::redact;
+
+/// The sealed field that says what the payload's key is when it is no API key: the name of the
+/// field that the user gave (`token`), or [`NO_CREDENTIAL`].
+pub(super) const CREDENTIAL_FIELD: &str = "credential";
+pub(super) const NO_CREDENTIAL: &str = "none";
 
 pub(super) struct OpenKey {
     pub registered: Arc<Registered>,
@@ -65,6 +73,7 @@ impl OpenKey {
     pub fn call<'a>(
         &self,
         mut wire: WireRequest,
+        audio: Option<Audio>,
         routing: &Routing,
         failure: &'a (dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync),
     ) -> Result<Call<'a>> {
@@ -79,37 +88,44 @@ impl OpenKey {
             })?;
             headers.insert(*name, value);
         }
-        let credential = registered.provider.credential(&fields);
-        headers.insert(
-            HeaderName::from_static(credential.name),
-            self.header_value(credential.prefix)?,
-        );
-        let timeout = routing
-            .timeout_ms
-            .map_or(registered.timeout, Duration::from_millis);
+        let method = match wire.body {
+            WireBody::Empty => Method::GET,
+            _ => Method::POST,
+        };
+        let (body, content_type) = body::encode(wire.body, audio)?;
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
+        self.put_credential(&mut headers)?;
         Ok(Call {
-            method: if matches!(wire.body, WireBody::Empty) {
-                Method::GET
-            } else {
-                Method::POST
-            },
+            method,
             url: self.url(&wire.path)?,
             headers,
-            body: match wire.body {
-                WireBody::Json(body) => body.into(),
-                _ => Bytes::new(),
-            },
-            timeouts: Timeouts {
-                deadline: Instant::now() + timeout,
-                connect: registered.connect_timeout,
-                idle: routing
-                    .idle_timeout_ms
-                    .map_or(registered.idle_timeout, Duration::from_millis),
-            },
+            body,
+            timeouts: self.timeouts(routing),
             max_retries: routing.max_retries.unwrap_or(registered.max_retries),
             addresses: self.addresses,
             failure,
         })
+    }
+
+    pub fn timeouts(&self, routing: &Routing) -> Timeouts {
+        let Registered {
+            timeout,
+            connect_timeout,
+            idle_timeout,
+            ..
+        } = *self.registered;
+        let own = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
+        let default = Timeouts::default();
+        Timeouts {
+            deadline: routing
+                .deadline
+                .unwrap_or_else(|| Instant::now() + own(routing.timeout_ms, timeout)),
+            connect: connect_timeout,
+            idle: own(routing.idle_timeout_ms, idle_timeout),
+            longest_wait: routing.longest_wait.unwrap_or(default.longest_wait),
+        }
     }
 
     /// What the credential has beside the key.
@@ -139,6 +155,13 @@ impl OpenKey {
             .map_message(|message| redact(message, self.payload.api_key.expose()))
     }
 
+    /// The error of a capability that this provider has not.
+    pub fn cannot(&self, capability: Capability) -> Error {
+        let name = self.registered.name();
+        let message = format!("{name} can't do {}.", capability.as_str());
+        Error::new(Code::CapabilityUnsupported, message).with_provider(self.registered.id())
+    }
+
     /// The provider's id of a request, from the response head.
     pub fn request_id(&self, headers: &HeaderMap) -> Option<String> {
         let name = self.registered.provider.request_id_header()?;
@@ -148,6 +171,20 @@ impl OpenKey {
     /// Whether the key has the shape of `provider`'s keys.
     pub fn looks_like(&self, provider: &dyn Provider) -> bool {
         std::str::from_utf8(self.payload.api_key.expose()).is_ok_and(|key| provider.recognizes(key))
+    }
+
+    /// Puts the key where this provider takes it, unless the user has none (a server of their own).
+    pub fn put_credential(&self, headers: &mut HeaderMap) -> Result<()> {
+        let fields = self.fields();
+        if fields.get(CREDENTIAL_FIELD) == Some(NO_CREDENTIAL) {
+            return Ok(());
+        }
+        let credential = self.registered.provider.credential(&fields);
+        headers.insert(
+            HeaderName::from_static(credential.name),
+            self.header_value(credential.prefix)?,
+        );
+        Ok(())
     }
 
     fn header_value(&self, prefix: &str) -> Result<HeaderValue> {

@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
-use byok_vault::{Payload, Secret};
+use byok_vault::Payload;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::choose::not_found;
 use super::config::check_base_url;
+use super::credential::{self, Credential};
 use super::exchange::OpenKey;
 use super::hint::hint;
 use super::request::{Routing, parse};
-use super::route::not_found;
 use super::{Engine, context, from_vault};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
@@ -37,6 +38,9 @@ struct RegisterKey {
     validate: Validate,
     metadata: Option<Map<String, Value>>,
     timeout_ms: Option<u64>,
+    /// The secret is a JSON object of fields and not the key alone.
+    #[serde(default)]
+    has_fields: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -114,10 +118,16 @@ impl Engine {
         )?;
         let now = Timestamp::now();
 
-        let key = checked_key(&key)?;
+        let provider = &*registered.provider;
+        let Credential { key, fields } = if request.has_fields {
+            credential::from_fields(&key, provider)?
+        } else {
+            credential::from_key(&key, provider)?
+        };
         let key_hint = hint(std::str::from_utf8(key.expose()).unwrap_or_default());
         let fingerprint = ring.fingerprint(key.expose());
         let mut payload = Payload::new(key).map_err(from_vault)?;
+        payload.fields = fields;
         payload.created_at = u64::try_from(now.as_millisecond()).ok();
         if let Some(base_url) = &request.base_url {
             if !registered.allow_user_base_url {
@@ -280,7 +290,7 @@ impl Engine {
     /// The key is judged by the status alone; the body is not needed.
     async fn answers(&self, open: &OpenKey, wire: WireRequest, routing: &Routing) -> Result<()> {
         let failure = open.failure();
-        let call = open.call(wire, routing, &failure)?;
+        let call = open.call(wire, None, routing, &failure)?;
         self.http
             .send(call)
             .await
@@ -325,29 +335,6 @@ impl Engine {
             metadata: record.metadata,
         }
     }
-}
-
-/// White space around a pasted key is trimmed; inside there may be none, nor anything but ASCII.
-fn checked_key(bytes: &[u8]) -> Result<Secret> {
-    let key = bytes.trim_ascii();
-    // A pasted key may bring a byte order mark or a no-break space along.
-    let key = key.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(key);
-    if key.is_empty() {
-        return Err(Error::invalid_argument(
-            "apiKey is empty. Give the key as the provider shows it.",
-        ));
-    }
-    if let Some(position) = key.iter().position(|byte| !(0x21..=0x7E).contains(byte)) {
-        return Err(Error::invalid_argument(format!(
-            "apiKey has a character at position {position} that keys don't have (a space, a line break or one beyond ASCII). Copy it again from the provider."
-        )));
-    }
-    if key.len() > 8_192 {
-        return Err(Error::invalid_argument(
-            "apiKey is longer than 8,192 characters: this is no key.",
-        ));
-    }
-    Ok(Secret::copy_from(key))
 }
 
 /// At registration a refused key is `KEY_REJECTED`, with the provider whose key it looks like; in all
@@ -395,21 +382,6 @@ fn timestamp(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn white_space_around_a_pasted_key_is_trimmed_and_inside_refused() {
-        assert_eq!(checked_key(b" \tsk-abc\r\n").unwrap().expose(), b"sk-abc");
-        for bad in [
-            &b""[..],
-            b"  ",
-            b"sk abc",
-            b"sk\nabc",
-            "sk-\u{00e4}".as_bytes(),
-            b"a\0b",
-        ] {
-            assert!(checked_key(bad).is_err());
-        }
-    }
 
     #[test]
     fn timestamps_have_milliseconds_and_sort_as_text() {

@@ -1,18 +1,28 @@
 //! The engine: everything that a BYOK instance is, wired together. It owns the store, the key ring,
 //! the HTTP client and the providers, and knows nothing of JavaScript.
 
+mod body;
+mod byte_answer;
 mod chat;
+mod choose;
 mod config;
+mod credential;
+mod embed;
 mod exchange;
 mod failure;
 mod hint;
+mod image;
 mod keys;
 mod nearest;
+mod observation;
 mod registry;
 mod request;
 mod rotation;
 mod route;
+mod speech;
+mod transcription;
 
+pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use request::parse;
@@ -25,8 +35,9 @@ use std::time::Duration;
 use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 
 use crate::error::{Code, Error, Result};
-use crate::http::{HttpClient, HttpOptions};
+use crate::http::{HttpClient, HttpOptions, Uploads};
 use crate::store::{KeyId, KeyStore};
+use crate::usage::UsageSink;
 use registry::Registry;
 
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -38,9 +49,12 @@ pub struct Engine {
     registry: Registry,
     store: Arc<dyn KeyStore>,
     http: HttpClient,
+    uploads: Arc<Uploads>,
     max_event_bytes: usize,
     ring: RwLock<Option<Arc<KeyRing>>>,
     closed: AtomicBool,
+    /// Who counts what calls consume.
+    usage: Option<Arc<dyn UsageSink>>,
 }
 
 impl Engine {
@@ -72,13 +86,20 @@ impl Engine {
             prefer: config.prefer,
             store,
             http: HttpClient::new(&http)?,
+            uploads: Arc::default(),
             max_event_bytes: config
                 .http
                 .max_event_bytes
                 .unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
             ring: RwLock::new(None),
             closed: AtomicBool::new(false),
+            usage: None,
         })
+    }
+
+    /// Counts what calls consume.
+    pub fn count_usage(&mut self, sink: Arc<dyn UsageSink>) {
+        self.usage = Some(sink);
     }
 
     /// Sets the master keys; nothing works before.
@@ -91,12 +112,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Where callers leave bytes for requests that name them by `{ "$upload": id }`.
+    pub fn uploads(&self) -> &Arc<Uploads> {
+        &self.uploads
+    }
+
     /// Closes the store; calls that come later fail with `CLOSED`. Those in flight are
     /// their owner's to drop.
     pub async fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
+        self.uploads.clear();
         self.store.close().await
     }
 

@@ -2,11 +2,13 @@
 //! errors that name the option and, for a misspelt one, the nearest right name.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::value::MapDeserializer;
 use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use super::nearest::nearest;
 use crate::error::{Error, Result};
@@ -26,6 +28,42 @@ pub struct Routing {
     pub headers: BTreeMap<String, String>,
     #[serde(default)]
     pub include_raw: bool,
+    #[serde(default)]
+    pub fallback: Fallback,
+    /// The end of the whole call, whatever keys it tries.
+    #[serde(skip)]
+    pub deadline: Option<Instant>,
+    /// The longest pause before a retry that is worth it; the HTTP layer's own limit when absent.
+    #[serde(skip)]
+    pub longest_wait: Option<Duration>,
+}
+
+/// `false`, `true`, or the providers to go on with, best first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Fallback {
+    #[default]
+    Off,
+    Any,
+    Providers(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Fallback {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Input {
+            Switch(bool),
+            Providers(Vec<String>),
+        }
+        match Input::deserialize(deserializer) {
+            Ok(Input::Switch(false)) => Ok(Fallback::Off),
+            Ok(Input::Switch(true)) => Ok(Fallback::Any),
+            Ok(Input::Providers(ids)) => Ok(Fallback::Providers(ids)),
+            Err(_) => Err(D::Error::custom(
+                "must be true, false or an array of providers' names",
+            )),
+        }
+    }
 }
 
 const ROUTING_FIELDS: &[&str] = &[
@@ -38,6 +76,7 @@ const ROUTING_FIELDS: &[&str] = &[
     "maxRetries",
     "headers",
     "includeRaw",
+    "fallback",
 ];
 
 /// Splits one flat object into routing options and the capability's request.

@@ -1,200 +1,266 @@
-//! Which stored key serves a request.
+//! The way of one request through the user's keys: which are tried, in which order, and when a
+//! failure moves on to the next. One request is a loop over [`Route::next`].
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::exchange::OpenKey;
+use super::observation::Observation;
 use super::registry::Registered;
-use super::request::Routing;
+use super::request::{Fallback, Routing};
 use super::{Engine, context, from_vault};
 use crate::capability::Capability;
+use crate::capability::meta::{FailedAttempt, Meta};
 use crate::error::{Code, Error, Result};
-use crate::store::{KeyId, KeyRecord};
+use crate::store::KeyRecord;
+use crate::usage::{Outcome, Units, UsageEvent};
 
-impl Engine {
-    /// Finds and opens the key for a request: the one named by provider and label, else the user's
-    /// preferred or newest one that serves the capability.
+/// With another key to try, nobody waits longer than this for one that is rate limited.
+const LONGEST_WAIT_BEFORE_FALLBACK: Duration = Duration::from_secs(2);
+
+pub(super) struct Route {
+    capability: Capability,
+    routing: Routing,
+    waiting: VecDeque<Candidate>,
+    /// The provider that the caller's model and options are for.
+    first_provider: String,
+    failed: Vec<FailedAttempt>,
+}
+
+/// A stored key that may serve.
+pub(super) struct Candidate {
+    pub registered: Arc<Registered>,
+    pub record: KeyRecord,
+}
+
+/// One try with one opened key.
+pub(super) struct Attempt {
+    pub key: OpenKey,
+    pub label: String,
+    pub routing: Routing,
+    pub observation: Observation,
+    /// Another provider than the one first asked: `model` and `providerOptions` are not for it.
+    pub is_foreign: bool,
+    capability: Capability,
+}
+
+impl Route {
+    pub fn new(capability: Capability, mut routing: Routing, waiting: VecDeque<Candidate>) -> Self {
+        let first = waiting.front().map(|candidate| &candidate.registered);
+        let timeout = routing
+            .timeout_ms
+            .map(Duration::from_millis)
+            .or(first.map(|registered| registered.timeout));
+        routing.deadline = timeout.map(|timeout| Instant::now() + timeout);
+        Route {
+            capability,
+            first_provider: first.map_or_else(String::new, |registered| registered.id().to_owned()),
+            routing,
+            waiting,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Opens the next key.
     ///
     /// # Errors
-    /// `KEY_NOT_FOUND`, `UNKNOWN_PROVIDER`, `CAPABILITY_UNSUPPORTED`, and those of store and vault.
-    pub(super) async fn serving_key(
-        &self,
-        routing: &Routing,
-        capability: Capability,
-    ) -> Result<OpenKey> {
-        let ring = self.ring()?;
-        let (registered, record) = match &routing.provider {
-            Some(provider) => self.named(routing, provider, capability).await?,
-            None => self.preferred(routing, capability).await?,
+    /// Those of the vault: a record that was tampered with is an alarm, and no key is tried instead.
+    pub async fn next(&mut self, engine: &Engine) -> Result<Attempt> {
+        let ring = engine.ring()?;
+        let Some(Candidate { registered, record }) = self.waiting.pop_front() else {
+            return Err(Error::new(Code::Internal, "No key is left to try."));
         };
         let payload = ring
             .open(&context(&record.id)?, &record.sealed)
             .map_err(|error| from_vault(error).with_provider(registered.id()))?;
-        OpenKey::new(registered, payload)
-    }
-
-    async fn named(
-        &self,
-        routing: &Routing,
-        provider: &str,
-        capability: Capability,
-    ) -> Result<(Arc<Registered>, KeyRecord)> {
-        let registered = self.registry.get(provider)?.clone();
-        if !registered.provider.supports(capability) {
-            return Err(self.unsupported(routing, &registered, capability).await);
+        let mut routing = self.routing.clone();
+        let is_foreign = registered.id() != self.first_provider;
+        if is_foreign {
+            routing.model = None;
         }
-        let id = self.key_id(&routing.user_id, provider, routing.label.as_deref())?;
-        if let Some(record) = self.get_record(&id).await? {
-            return Ok((registered, record));
+        if !self.waiting.is_empty() {
+            routing.longest_wait = Some(LONGEST_WAIT_BEFORE_FALLBACK);
         }
-        if routing.label.is_none() {
-            let records = self.user_records(&routing.user_id).await?;
-            let newest = records
-                .into_iter()
-                .filter(|record| record.id.provider == provider)
-                .max_by(|a, b| a.created_at.cmp(&b.created_at));
-            if let Some(record) = newest {
-                return Ok((registered, record));
-            }
-        }
-        Err(not_found(&id, routing.label.is_some()))
-    }
-
-    async fn preferred(
-        &self,
-        routing: &Routing,
-        capability: Capability,
-    ) -> Result<(Arc<Registered>, KeyRecord)> {
-        let mut records = self.user_records(&routing.user_id).await?;
-        if let Some(label) = &routing.label {
-            records.retain(|record| record.id.label == *label);
-        }
-        let has_any = !records.is_empty();
-        let rank = |id: &KeyId| {
-            self.prefer
-                .iter()
-                .position(|name| *name == id.provider)
-                .unwrap_or(usize::MAX)
+        let key = OpenKey::new(registered, payload)?;
+        let observation = match &engine.usage {
+            None => Observation::none(),
+            Some(sink) => Observation::begin(sink.clone(), self.event(&key, &record, &routing)),
         };
-        let best = records
-            .into_iter()
-            .filter_map(|record| Some((self.registry.find(&record.id.provider)?.clone(), record)))
-            .filter(|(registered, _)| registered.provider.supports(capability))
-            .min_by(|(_, a), (_, b)| {
-                rank(&a.id)
-                    .cmp(&rank(&b.id))
-                    .then_with(|| b.created_at.cmp(&a.created_at))
-            });
-        best.ok_or_else(|| self.none_serves(capability, has_any, routing.label.as_deref()))
+        Ok(Attempt {
+            key,
+            label: record.id.label,
+            routing,
+            observation,
+            is_foreign,
+            capability: self.capability,
+        })
     }
 
-    /// A record by its id. One that a store returns under another id is read as if it were asked for:
-    /// the vault then refuses it, since it is bound to its own.
-    pub(super) async fn get_record(&self, id: &KeyId) -> Result<Option<KeyRecord>> {
-        let record = self.store.get(id).await?;
-        Ok(record.map(|record| KeyRecord {
-            id: id.clone(),
-            ..record
-        }))
-    }
-
-    /// The user's records in this namespace; what else a store returns is not the user's.
-    pub(super) async fn user_records(&self, user_id: &str) -> Result<Vec<KeyRecord>> {
-        self.key_id(user_id, "any", None)?;
-        let mut records = self.store.list(&self.namespace, user_id).await?;
-        records
-            .retain(|record| record.id.user_id == user_id && record.id.namespace == self.namespace);
-        Ok(records)
-    }
-
-    fn none_serves(&self, capability: Capability, has_any: bool, label: Option<&str>) -> Error {
-        let capability = capability.as_str();
-        let with_label = label
-            .map(|label| format!(" with label {label:?}"))
-            .unwrap_or_default();
-        if has_any {
-            return Error::new(
-                Code::CapabilityUnsupported,
-                format!(
-                    "None of this user's keys{with_label} can do {capability}. Providers that can: {}. Store a key of one of them with byok.registerKey({{ userId, provider, apiKey }}).",
-                    self.providers_of(capability)
-                ),
-            );
+    /// Notes that an attempt failed; fine when the next key is to be tried.
+    ///
+    /// # Errors
+    /// The error itself, when it stands: it is the caller's own, or no key is left.
+    pub fn failed(&mut self, mut attempt: Attempt, error: Error) -> Result<()> {
+        attempt.observation.failed(&error);
+        let time_is_up = self
+            .routing
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline);
+        if self.waiting.is_empty() || time_is_up || !moves_on(error.code()) {
+            return Err(self.with_history(error));
         }
-        Error::new(
-            Code::KeyNotFound,
-            format!(
-                "This user has no stored key{with_label}. Store one with byok.registerKey({{ userId, provider, apiKey }}); for {capability} the provider can be: {}.",
-                self.providers_of(capability)
-            ),
-        )
+        let id = attempt.key.registered.id();
+        self.failed
+            .push(FailedAttempt::new(id, &attempt.label, &error));
+        Ok(())
     }
 
-    fn providers_of(&self, capability: &str) -> String {
-        let ids: Vec<&str> = self
-            .registry
-            .iter()
-            .filter(|registered| {
-                registered
-                    .capabilities()
-                    .iter()
-                    .any(|known| known.as_str() == capability)
-            })
-            .map(|registered| registered.id())
-            .collect();
-        ids.join(", ")
+    /// What the result says of who served it.
+    pub fn meta(&mut self, attempt: &Attempt, model: String) -> Meta {
+        Meta {
+            provider: attempt.key.registered.id().to_owned(),
+            label: attempt.label.clone(),
+            model,
+            failed_attempts: std::mem::take(&mut self.failed),
+            ..Meta::default()
+        }
     }
 
-    async fn unsupported(
-        &self,
-        routing: &Routing,
-        registered: &Registered,
-        capability: Capability,
-    ) -> Error {
-        let records = self
-            .user_records(&routing.user_id)
-            .await
-            .unwrap_or_default();
-        let mut able: Vec<&str> = records
+    pub fn take_failed(&mut self) -> Vec<FailedAttempt> {
+        std::mem::take(&mut self.failed)
+    }
+
+    fn with_history(&self, error: Error) -> Error {
+        if self.failed.is_empty() {
+            return error;
+        }
+        let tried: Vec<String> = self
+            .failed
             .iter()
-            .filter_map(|record| self.registry.find(&record.id.provider))
-            .filter(|other| other.provider.supports(capability))
-            .map(|other| other.id())
+            .map(|attempt| format!("{} ({}, {})", attempt.provider, attempt.label, attempt.code))
             .collect();
-        able.dedup();
-        let to_do = if able.is_empty() {
-            format!(
-                "Providers that can: {}.",
-                self.providers_of(capability.as_str())
-            )
-        } else {
-            format!("This user's keys that can: {}.", able.join(", "))
-        };
-        Error::new(
-            Code::CapabilityUnsupported,
-            format!(
-                "{} can't do {}. {to_do}",
-                registered.name(),
-                capability.as_str()
-            ),
-        )
-        .with_provider(registered.id())
+        error.map_message(|message| Some(format!("{message} Tried before: {}.", tried.join(", "))))
+    }
+
+    fn event(&self, key: &OpenKey, record: &KeyRecord, routing: &Routing) -> UsageEvent {
+        UsageEvent {
+            namespace: record.id.namespace.clone(),
+            user_id: record.id.user_id.clone(),
+            provider: record.id.provider.clone(),
+            label: record.id.label.clone(),
+            model: model_of(key, routing, self.capability),
+            capability: self.capability,
+            outcome: Outcome::Abandoned,
+            started_at_ms: 0,
+            duration_ms: 0.0,
+            first_output_ms: None,
+            retries: 0,
+            units: Units::default(),
+            request_id: None,
+            attempt: u32::try_from(self.failed.len()).unwrap_or(u32::MAX),
+        }
     }
 }
 
-pub(super) fn not_found(id: &KeyId, has_label: bool) -> Error {
-    let KeyId {
-        provider, label, ..
-    } = id;
-    let with_label = if has_label {
-        format!(" with label {label:?}")
-    } else {
-        String::new()
-    };
-    Error::new(
-        Code::KeyNotFound,
-        format!(
-            "This user has no {provider} key{with_label}. Store one with byok.registerKey({{ userId, provider: \"{provider}\", apiKey }}); byok.listKeys({{ userId }}) shows what there is."
-        ),
+impl Attempt {
+    /// The model that is asked: the caller's, else the app's default, else the provider's.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when there is none.
+    pub fn model(&self) -> Result<String> {
+        model_of(&self.key, &self.routing, self.capability).ok_or_else(|| {
+            let provider = self.key.registered.id();
+            let capability = self.capability.as_str();
+            Error::invalid_argument(format!(
+                "model: {provider} has no default model for {capability}. Give model, or set new BYOK({{ providers: {{ {provider:?}: {{ defaultModels: {{ {capability}: ... }} }} }} }})."
+            ))
+            .with_provider(provider)
+        })
+    }
+}
+
+fn model_of(key: &OpenKey, routing: &Routing, capability: Capability) -> Option<String> {
+    let default = || key.registered.default_model(capability).map(str::to_owned);
+    routing.model.clone().or_else(default)
+}
+
+/// Failures of the provider or the key, which another key may not have. What is wrong with the
+/// request itself would fail everywhere.
+fn moves_on(code: Code) -> bool {
+    matches!(
+        code,
+        Code::KeyInvalid
+            | Code::PermissionDenied
+            | Code::QuotaExceeded
+            | Code::ProviderRateLimited
+            | Code::ProviderUnavailable
+            | Code::BadResponse
+            | Code::StreamInterrupted
+            | Code::Timeout
     )
-    .with_provider(provider)
+}
+
+impl Engine {
+    /// The keys that a request may use: the one named by provider and label, else the user's
+    /// preferred or newest one that serves the capability; with fallback the others behind it.
+    ///
+    /// # Errors
+    /// `KEY_NOT_FOUND`, `UNKNOWN_PROVIDER`, `CAPABILITY_UNSUPPORTED`, and those of the store.
+    pub(super) async fn route(&self, routing: Routing, capability: Capability) -> Result<Route> {
+        self.ring()?;
+        let candidates = match &routing.fallback {
+            Fallback::Off => self.first_candidate(&routing, capability).await?.into(),
+            Fallback::Any => self.candidates(&routing, capability, None).await?,
+            Fallback::Providers(ids) => {
+                for id in ids {
+                    self.registry.get(id).map_err(|error| {
+                        error.map_message(|message| Some(format!("fallback: {message}")))
+                    })?;
+                }
+                self.candidates(&routing, capability, Some(ids)).await?
+            }
+        };
+        Ok(Route::new(capability, routing, candidates))
+    }
+
+    /// The first candidate, then the other keys of its provider (unless a label was named), then
+    /// those of other providers: in the order of `only`, else of `prefer`; the newest first.
+    async fn candidates(
+        &self,
+        routing: &Routing,
+        capability: Capability,
+        only: Option<&[String]>,
+    ) -> Result<VecDeque<Candidate>> {
+        let [first] = self.first_candidate(routing, capability).await?;
+        let mut rest: Vec<Candidate> = self
+            .able(self.user_records(&routing.user_id).await?, capability)
+            .filter(|candidate| candidate.record.id != first.record.id)
+            .collect();
+        let first_id = first.registered.id();
+        let order = only.unwrap_or(&self.prefer);
+        let rank = |candidate: &Candidate| {
+            let id = candidate.registered.id();
+            if id == first_id {
+                return Some(0);
+            }
+            match order.iter().position(|name| name == id) {
+                Some(position) => Some(position + 1),
+                None if only.is_some() => None,
+                None => Some(usize::MAX),
+            }
+        };
+        let is_pinned = routing.label.is_some();
+        rest.retain(|candidate| {
+            rank(candidate).is_some() && !(is_pinned && candidate.registered.id() == first_id)
+        });
+        rest.sort_by(|a, b| {
+            rank(a)
+                .cmp(&rank(b))
+                .then_with(|| b.record.created_at.cmp(&a.record.created_at))
+        });
+        Ok(std::iter::once(first).chain(rest).collect())
+    }
 }

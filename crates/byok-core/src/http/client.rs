@@ -82,11 +82,11 @@ impl HttpClient {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if last {
-                return Err(error);
+            if last || !call.body.is_replayable() {
+                return Err(error.with_retries(retries));
             }
-            let Some(pause) = retry::pause(&error, retries, call.timeouts.deadline) else {
-                return Err(error);
+            let Some(pause) = retry::pause(&error, retries, call.timeouts) else {
+                return Err(error.with_retries(retries));
             };
             tokio::time::sleep(pause).await;
             retries += 1;
@@ -106,15 +106,16 @@ impl HttpClient {
         };
         let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
         *request.headers_mut() = headers;
-        if !call.body.is_empty() {
-            *request.body_mut() = Some(call.body.clone().into());
-        }
+        *request.body_mut() = call.body.to_reqwest();
         let timeouts = call.timeouts;
         let answer = CONNECT_TIMEOUT.scope(timeouts.connect, client.execute(request));
         let mut answer = tokio::time::timeout_at(timeouts.deadline, answer)
             .await
             .map_err(|_| fault::past_deadline())?
-            .map_err(|error| fault::unanswered(error, &call.url, timeouts.connect))?;
+            .map_err(|error| match call.body.take_failure() {
+                Some(failure) => failure,
+                None => fault::unanswered(error, &call.url, timeouts.connect),
+            })?;
 
         let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());

@@ -7,12 +7,13 @@ mod body;
 mod client;
 mod connect;
 mod fault;
+mod request_body;
 mod retry;
 mod tls;
+mod upload;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
 use url::{Host, Url};
@@ -22,6 +23,8 @@ use crate::error::{Error, Result};
 pub use address::special_purpose;
 pub use body::Response;
 pub use client::HttpClient;
+pub use request_body::{Part, RequestBody};
+pub use upload::{Offer, Upload, UploadId, UploadWriter, Uploads, upload};
 
 /// What every request of one client shares.
 #[derive(Debug, Clone)]
@@ -58,7 +61,8 @@ pub struct Call<'a> {
     pub url: Url,
     /// The credential is in already, marked sensitive.
     pub headers: HeaderMap,
-    pub body: Bytes,
+    /// One with an upload is sent again only while nothing of the upload was read.
+    pub body: RequestBody,
     pub timeouts: Timeouts,
     /// How many times the request may be sent again after the first attempt.
     pub max_retries: u32,
@@ -76,6 +80,21 @@ pub struct Timeouts {
     pub connect: Duration,
     /// The longest silence inside a body. Counts only while we wait, so a slow reader is no fault.
     pub idle: Duration,
+    /// A server that asks for a longer pause before a retry is not waited for: the caller can plan
+    /// better than a held call.
+    pub longest_wait: Duration,
+}
+
+impl Default for Timeouts {
+    /// Ten minutes in all, 10 s to connect, 5 minutes of silence, a minute before a retry.
+    fn default() -> Self {
+        Timeouts {
+            deadline: Instant::now() + Duration::from_secs(600),
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(300),
+            longest_wait: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Which addresses a request may connect to.

@@ -6,14 +6,13 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use super::Timeouts;
 use crate::error::{Code, Error};
 
 /// The upper end of the first pause; it doubles with every retry.
 const BASE: Duration = Duration::from_millis(500);
 /// The upper end of every pause that the server did not ask for.
 const CAP: Duration = Duration::from_secs(8);
-/// A server that asks for more is not waited for: the caller can plan better than a held call.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Adds to an error what the headers of the failed answer say: `retry-after-ms`, `retry-after`
 /// (RFC 9110, section 10.2.3) and `x-should-retry`. They go before what the body said. A server that
@@ -38,7 +37,7 @@ pub(super) fn read_hints(error: Error, headers: &HeaderMap) -> Error {
 
 /// How long to wait before retry number `retry` (from 0), or `None` when it is not worth it: the
 /// error is no passing one, or the wait is too long, or would end past the deadline.
-pub(super) fn pause(error: &Error, retry: u32, deadline: Instant) -> Option<Duration> {
+pub(super) fn pause(error: &Error, retry: u32, timeouts: Timeouts) -> Option<Duration> {
     if !error.retryable() {
         return None;
     }
@@ -46,8 +45,8 @@ pub(super) fn pause(error: &Error, retry: u32, deadline: Instant) -> Option<Dura
         Some(asked_ms) if asked_ms > 0 => Duration::from_millis(asked_ms),
         _ => backoff(retry, random_fraction()),
     };
-    let left = deadline.saturating_duration_since(Instant::now());
-    (wait <= LONGEST_WAIT && wait < left).then_some(wait)
+    let left = timeouts.deadline.saturating_duration_since(Instant::now());
+    (wait <= timeouts.longest_wait && wait < left).then_some(wait)
 }
 
 /// Exponential backoff with full jitter: anything between nothing and the doubled, capped base.
@@ -158,11 +157,15 @@ mod tests {
     async fn a_wait_past_a_minute_or_past_the_deadline_is_not_waited() {
         let error =
             |wait_ms| Error::new(Code::ProviderRateLimited, "").with_retry_after_ms(Some(wait_ms));
-        let in_two_minutes = Instant::now() + Duration::from_secs(120);
+        let within = |seconds| Timeouts {
+            deadline: Instant::now() + Duration::from_secs(seconds),
+            ..Timeouts::default()
+        };
+        let in_two_minutes = within(120);
         let minute = Duration::from_secs(60);
         assert_eq!(pause(&error(60_000), 0, in_two_minutes), Some(minute));
         assert_eq!(pause(&error(60_001), 0, in_two_minutes), None);
-        let soon = Instant::now() + Duration::from_secs(5);
+        let soon = within(5);
         assert_eq!(pause(&error(5_000), 0, soon), None);
         assert!(pause(&error(4_999), 0, soon).is_some());
         assert_eq!(pause(&error(4_999).with_retryable(false), 0, soon), None);

@@ -9,6 +9,7 @@ mod retry;
 #[path = "../support/server.rs"]
 mod server;
 mod tls;
+mod upload;
 
 use std::time::Duration;
 
@@ -38,11 +39,12 @@ fn call(url: &str) -> Call<'static> {
         method: Method::POST,
         url: url::Url::parse(url).unwrap(),
         headers,
-        body: Bytes::from_static(b"{}"),
+        body: Bytes::from_static(b"{}").into(),
         timeouts: Timeouts {
             deadline: Instant::now() + Duration::from_secs(20),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(10),
+            ..Timeouts::default()
         },
         max_retries: 0,
         addresses: AddressPolicy::Any,

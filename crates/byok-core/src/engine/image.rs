@@ -1,0 +1,287 @@
+//! The pipeline of images: as many requests as the provider needs for `n`, and those images fetched
+//! that it answers with as URLs.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde_json::Value;
+use url::Url;
+
+use super::Engine;
+use super::request::parse_routed;
+use super::route::{Attempt, Route};
+use crate::capability::image::{ImageInfo, ImageRequest, ImageResult, ImageUsage};
+use crate::capability::media::sniff;
+use crate::capability::meta::Meta;
+use crate::capability::{Capability, Warning};
+use crate::error::{Code, Error, Result};
+use crate::http::{AddressPolicy, Call, RequestBody};
+use crate::provider::{GeneratedImages, ImageProvider, ImageSource};
+use crate::usage::Units;
+
+/// How many requests of one call are under way at the same time.
+const REQUESTS_AT_ONCE: usize = 4;
+
+struct Answered {
+    index: usize,
+    images: Vec<(ImageInfo, Vec<u8>)>,
+    usage: ImageUsage,
+    model: Option<String>,
+    id: Option<String>,
+    request_id: Option<String>,
+    warnings: Vec<Warning>,
+    raw: Option<Value>,
+    retries: u32,
+}
+
+impl Engine {
+    /// The images are the attachments, in order.
+    ///
+    /// # Errors
+    /// As [`Engine::chat`].
+    pub async fn generate_image(
+        &self,
+        json: &str,
+        attachments: &[Vec<u8>],
+    ) -> Result<(ImageResult, Vec<Vec<u8>>)> {
+        let (routing, mut request) = parse_routed::<ImageRequest>(json)?;
+        request.prepare(attachments)?;
+        let mut route = self.route(routing, Capability::ImageGeneration).await?;
+        loop {
+            let mut attempt = route.next(self).await?;
+            if attempt.is_foreign {
+                request.provider_options.clear();
+            }
+            match self.try_images(&attempt, &request).await {
+                Ok(answered) => return put_together(&mut route, &mut attempt, answered),
+                Err(error) => route.failed(attempt, error)?,
+            }
+        }
+    }
+
+    async fn try_images(&self, attempt: &Attempt, request: &ImageRequest) -> Result<Vec<Answered>> {
+        let model = attempt.model()?;
+        let most = image_of(attempt)?.most_at_once(&model).max(1);
+        let counts = split(request.count(), most);
+        let mut answers = stream::iter(
+            counts
+                .into_iter()
+                .enumerate()
+                .map(|(index, n)| self.image_request(attempt, request, index, n, &model)),
+        )
+        .buffer_unordered(REQUESTS_AT_ONCE);
+        let mut answered = Vec::new();
+        while let Some(answer) = answers.next().await {
+            answered.push(answer?);
+        }
+        answered.sort_by_key(|answer| answer.index);
+        Ok(answered)
+    }
+
+    async fn image_request(
+        &self,
+        attempt: &Attempt,
+        request: &ImageRequest,
+        index: usize,
+        n: u32,
+        model: &str,
+    ) -> Result<Answered> {
+        let key = &attempt.key;
+        let provider = image_of(attempt)?;
+        let mut wire = provider
+            .request(request, n, model)
+            .map_err(|error| key.blame(error))?;
+        let mut warnings = std::mem::take(&mut wire.warnings);
+        let failure = key.failure();
+        let call = key.call(wire, None, &attempt.routing, &failure)?;
+        let (head, body) = self
+            .http
+            .fetch(call)
+            .await
+            .map_err(|error| key.blame(error))?;
+        let request_id = key.request_id(&head.headers);
+        let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
+        let GeneratedImages {
+            images: sources,
+            usage,
+            model,
+            id,
+            warnings: said,
+        } = provider.response(request, &body).map_err(&blame)?;
+        warnings.extend(said);
+        if sources.is_empty() {
+            let error = Error::bad_response("The provider answered without an image.");
+            return Err(blame(error));
+        }
+        let mut images = Vec::with_capacity(sources.len());
+        for source in sources {
+            images.push(self.image(attempt, source).await.map_err(&blame)?);
+        }
+        Ok(Answered {
+            index,
+            images,
+            usage,
+            model,
+            id,
+            warnings,
+            raw: attempt
+                .routing
+                .include_raw
+                .then(|| serde_json::from_slice(&body).unwrap_or_default()),
+            request_id,
+            retries: head.retries,
+        })
+    }
+
+    async fn image(&self, attempt: &Attempt, source: ImageSource) -> Result<(ImageInfo, Vec<u8>)> {
+        let (data, media_type, revised_prompt) = match source {
+            ImageSource::Bytes {
+                data,
+                media_type,
+                revised_prompt,
+            } => (data, media_type, revised_prompt),
+            ImageSource::Url {
+                url,
+                revised_prompt,
+            } => {
+                let (data, media_type) = self.download(attempt, &url).await?;
+                (data, media_type, revised_prompt)
+            }
+        };
+        let content_type = sniff(&data)
+            .map(str::to_owned)
+            .or(media_type)
+            .unwrap_or_else(|| "application/octet-stream".to_owned());
+        let info = ImageInfo {
+            content_type,
+            revised_prompt,
+        };
+        Ok((info, data))
+    }
+
+    /// Without the key, and only from public addresses unless the provider itself may be private.
+    async fn download(&self, attempt: &Attempt, url: &str) -> Result<(Vec<u8>, Option<String>)> {
+        let registered = &attempt.key.registered;
+        let unusable =
+            || Error::bad_response("The provider answered with an image URL that can't be used.");
+        let url = Url::parse(url).map_err(|_| unusable())?;
+        let may_be_private = registered.allow_private_network;
+        if url.scheme() != "https" && !(url.scheme() == "http" && may_be_private) {
+            return Err(unusable());
+        }
+        let failure = |status: http::StatusCode, _: &http::HeaderMap, _: &[u8]| {
+            let status = status.as_u16();
+            Error::new(
+                Code::ProviderError,
+                format!("The image was made, but its URL answers with HTTP {status}."),
+            )
+            .with_retryable(status >= 500)
+        };
+        let call = Call {
+            method: http::Method::GET,
+            url,
+            headers: http::HeaderMap::new(),
+            body: RequestBody::default(),
+            timeouts: attempt.key.timeouts(&attempt.routing),
+            max_retries: registered.max_retries,
+            addresses: if may_be_private {
+                AddressPolicy::Any
+            } else {
+                AddressPolicy::Public
+            },
+            failure: &failure,
+        };
+        let (head, body) = self.http.fetch(call).await?;
+        let media_type = head
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .filter(|value| value.starts_with("image/"))
+            .map(str::to_owned);
+        Ok((body.to_vec(), media_type))
+    }
+}
+
+fn image_of(attempt: &Attempt) -> Result<&dyn ImageProvider> {
+    let image = attempt.key.registered.provider.image();
+    image.ok_or_else(|| attempt.key.cannot(Capability::ImageGeneration))
+}
+
+/// `n` as numbers of at most `most`.
+fn split(n: u32, most: u32) -> Vec<u32> {
+    let mut counts = vec![most; (n / most) as usize];
+    if n % most > 0 {
+        counts.push(n % most);
+    }
+    counts
+}
+
+fn put_together(
+    route: &mut Route,
+    attempt: &mut Attempt,
+    answered: Vec<Answered>,
+) -> Result<(ImageResult, Vec<Vec<u8>>)> {
+    let model = match answered.iter().find_map(|answer| answer.model.clone()) {
+        Some(model) => model,
+        None => attempt.model()?,
+    };
+    let mut meta = Meta {
+        id: answered.iter().find_map(|answer| answer.id.clone()),
+        request_id: answered.iter().find_map(|answer| answer.request_id.clone()),
+        ..route.meta(attempt, model)
+    };
+    let mut usage = ImageUsage::default();
+    let mut images = Vec::new();
+    let mut attachments = Vec::new();
+    let mut raw = Vec::new();
+    let mut retries = 0;
+    for answer in answered {
+        usage.add(&answer.usage);
+        for (info, data) in answer.images {
+            images.push(info);
+            attachments.push(data);
+        }
+        for warning in answer.warnings {
+            if !meta.warnings.contains(&warning) {
+                meta.warnings.push(warning);
+            }
+        }
+        raw.extend(answer.raw);
+        retries += answer.retries;
+    }
+    meta.raw = attempt.routing.include_raw.then(|| {
+        if raw.len() == 1 {
+            raw.remove(0)
+        } else {
+            raw.into()
+        }
+    });
+    let observation = &mut attempt.observation;
+    observation.answered(retries, meta.request_id.as_deref());
+    observation.model(&meta.model);
+    observation.units(Units {
+        images: Some(images.len() as u64),
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        ..Units::default()
+    });
+    observation.succeeded();
+    let result = ImageResult {
+        images,
+        usage,
+        meta,
+    };
+    Ok((result, attachments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn n_is_split_into_what_one_request_can_ask_for() {
+        assert_eq!(split(1, 10), [1]);
+        assert_eq!(split(10, 10), [10]);
+        assert_eq!(split(7, 3), [3, 3, 1]);
+        assert_eq!(split(3, 1), [1, 1, 1]);
+    }
+}

@@ -24,6 +24,7 @@
 mod cobblestone;
 mod context;
 mod error;
+mod foreign;
 mod hex;
 mod hkdf;
 mod input_key;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use context::Context;
 pub use error::{VaultError, VaultErrorKind};
+pub use foreign::{ForeignFormat, ForeignKeys};
 pub use key_ring::{KeyRing, Resealed};
 pub use locked_pages::MemoryProtection;
 pub use master_key::{MasterKey, generate_master_key};

@@ -12,6 +12,7 @@ mod exchange;
 mod failure;
 mod hint;
 mod image;
+mod import;
 mod keys;
 mod nearest;
 mod observation;
@@ -25,6 +26,7 @@ mod transcription;
 pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
+pub use import::{ImportBatch, ImportFailure};
 pub use request::parse;
 pub use rotation::{KeyReport, KeyRole, KeyUse, RecordFailure, RewrapReport};
 

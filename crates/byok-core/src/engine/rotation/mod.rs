@@ -14,8 +14,10 @@ pub use check::KeyReport;
 pub use rewrap::RewrapReport;
 pub use tally::{KeyRole, KeyUse, RecordFailure};
 
-/// Cryptography for a whole page, off the threads that wait for the network.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+/// Cryptography for a whole page of records, off the threads that wait for the network.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         if error.is_cancelled() {
             return Error::new(Code::Closed, "The process is ending.");

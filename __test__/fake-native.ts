@@ -7,6 +7,7 @@ import type {
   NativeEngine,
   NativeStore,
   NativeStream,
+  NativeTask,
   NativeUpload,
   StoreCallbacks,
 } from "../dist/native.js";
@@ -100,6 +101,10 @@ export class FakeEngine implements NativeEngine {
   open(_op: string, json: string, bytes: Uint8Array[] | null): NativeStream {
     this.opened.push({ args: JSON.parse(json), bytes: bytes ?? [] });
     return this.nextStream;
+  }
+
+  start(): NativeTask {
+    throw new Error("No test here runs a task.");
   }
 
   openBytes(): NativeByteStream {

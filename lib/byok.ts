@@ -10,6 +10,7 @@ import type { NativeStore, StoreCallbacks } from "./native.js";
 import { packageVersion } from "./native.js";
 import * as options from "./options.js";
 import { encodeJson } from "./request.js";
+import { CHECK, REWRAP } from "./rotation-options.js";
 import { MemoryStore } from "./stores/memory.js";
 import { nativeHandle } from "./stores/native-store.js";
 import type {
@@ -74,9 +75,10 @@ export class BYOK implements AsyncDisposable {
     let secret: Uint8Array | undefined;
     try {
       options.checkOptions(o, options.REGISTER_KEY, "registerKey()");
-      options.required(o, ["userId", "provider", "apiKey"], "registerKey()");
+      options.required(o, ["userId", "provider"], "registerKey()");
       const { apiKey, signal, ...rest } = o;
-      const json = encodeJson(rest, "registerKey()");
+      const fields = isFields(apiKey) && { hasFields: true };
+      const json = encodeJson({ ...rest, ...fields }, "registerKey()");
       secret = toBytes(apiKey, this.#engine.ready);
       return await this.#engine.call("registerKey", { json, bytes: [secret] }, signal);
     } finally {
@@ -141,7 +143,7 @@ export class BYOK implements AsyncDisposable {
    * ```
    */
   async rewrapKeys(o: RewrapOptions = {}): Promise<RewrapReport> {
-    options.checkOptions(o, options.REWRAP, "rewrapKeys()");
+    options.checkOptions(o, REWRAP, "rewrapKeys()");
     return await this.#run("rewrapKeys", o);
   }
 
@@ -153,7 +155,7 @@ export class BYOK implements AsyncDisposable {
    * @throws BYOKError `INVALID_ARGUMENT` when the store has no `scan`
    */
   async checkKeys(o: CheckOptions = {}): Promise<KeyReport> {
-    options.checkOptions(o, options.CHECK, "checkKeys()");
+    options.checkOptions(o, CHECK, "checkKeys()");
     return await this.#run("checkKeys", o);
   }
 
@@ -254,19 +256,12 @@ function toBytes(apiKey: RegisterKeyOptions["apiKey"], now: boolean): Uint8Array
     apiKey.fill(0);
     return copy;
   }
-  return new TextEncoder().encode(typeof apiKey === "string" ? apiKey : onlyKey(apiKey));
+  const text = isFields(apiKey) ? encodeJson(apiKey, "registerKey()") : (apiKey ?? "");
+  return new TextEncoder().encode(text);
 }
 
-/** No provider takes more than a key so far, and what nobody reads must not be sealed. */
-function onlyKey(fields: Record<string, string>): string {
-  const extra = Object.keys(fields).find((name) => name !== "apiKey");
-  if (extra !== undefined) {
-    throw invalidArgument(
-      `registerKey(): apiKey.${extra} is not known. The providers here take apiKey alone.`,
-    );
-  }
-  if (fields["apiKey"] === undefined) throw invalidArgument("registerKey() needs apiKey.apiKey.");
-  return fields["apiKey"];
+function isFields(apiKey: RegisterKeyOptions["apiKey"]): apiKey is Record<string, string> {
+  return typeof apiKey === "object" && !(apiKey instanceof Uint8Array);
 }
 
 function definedOf(defaults: RequestDefaults): RequestDefaults {

@@ -8,17 +8,23 @@ import type {
   NativeEngine,
   NativeStore,
   NativeStream,
+  NativeTask,
   NativeUpload,
   StoreCallbacks,
 } from "./native.js";
 import { native } from "./native.js";
 import { onAbort } from "./signal.js";
-import type { BYOKOptions } from "./types.js";
+import type { BYOKOptions, Progress } from "./types.js";
 
 /** An operation's arguments: JSON text, and bytes that it names by `{ "$bytes": n }`. */
 export interface Payload {
   json: string;
   bytes: Uint8Array[] | null;
+}
+
+export interface RunOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export class Engine {
@@ -62,6 +68,30 @@ export class Engine {
       return decodeEnvelope<T>(await this.#native.call(op, json, bytes, callId), signal);
     } finally {
       stopListening();
+    }
+  }
+
+  /** Runs an operation that reports progress or gives back bytes beside its value. */
+  async run<T>(op: string, payload: Payload, options: RunOptions = {}): Promise<[T, Buffer[]]> {
+    const { signal, onProgress } = options;
+    this.#check(signal);
+    const loading = this.#keys.ready();
+    if (loading !== undefined) {
+      await untilAborted(loading, signal);
+      this.#check(signal);
+    }
+    const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes));
+    const stopListening = signal && onAbort(signal, () => task.cancel());
+    try {
+      const result = task.result();
+      if (onProgress !== undefined) await report(task, onProgress);
+      const { envelope, bytes } = await result;
+      return [decodeEnvelope<T>(envelope, signal), bytes];
+    } catch (error) {
+      task.cancel();
+      throw error;
+    } finally {
+      stopListening?.();
     }
   }
 
@@ -122,6 +152,15 @@ export class Engine {
   #check(signal: AbortSignal | undefined): void {
     if (signal?.aborted) throw aborted(signal);
     if (this.closed) throw closed();
+  }
+}
+
+/** Hands on progress until the work is over. What the callback throws ends the work. */
+async function report(task: NativeTask, onProgress: (progress: Progress) => void): Promise<void> {
+  for (;;) {
+    const envelope = await task.progress();
+    if (envelope === "") return;
+    onProgress(decodeEnvelope<Progress>(envelope));
   }
 }
 

@@ -5,6 +5,7 @@ import type { Engine } from "./engine.js";
 import { aborted, type BYOKErrorCode, invalidArgument } from "./errors.js";
 import * as options from "./options.js";
 import { encodeJson } from "./request.js";
+import { IMPORT, IMPORT_ENTRY } from "./rotation-options.js";
 import type { ImportEntry, ImportOptions, ImportReport } from "./types.js";
 
 const DEFAULT_BATCH_SIZE = 200;
@@ -25,7 +26,7 @@ export async function importKeys(
 ): Promise<ImportReport> {
   const secrets: Uint8Array[] = [];
   try {
-    options.checkOptions(o, options.IMPORT, "importKeys()");
+    options.checkOptions(o, IMPORT, "importKeys()");
     options.required(o, ["format", "key"], "importKeys()");
     secrets.push(...toBytes(o.key));
     const { format, existing = "skip", dryRun = false, signal } = o;
@@ -88,7 +89,7 @@ function isIterable(source: object): boolean {
 /** Mistakes in the source's shape end the import: they would be every entry's. */
 function checked(entry: ImportEntry, index: number): ImportEntry {
   const where = `importKeys(): entry ${index}`;
-  options.checkOptions(entry, options.IMPORT_ENTRY, where);
+  options.checkOptions(entry, IMPORT_ENTRY, where);
   options.required(entry, ["userId", "provider", "encrypted"], where);
   return entry;
 }

@@ -1,5 +1,6 @@
 // What `byok-ai` exports, and no logic.
 
+export type { AudioStream } from "./audio-stream.js";
 export { BYOK } from "./byok.js";
 export {
   AbortError,

@@ -30,6 +30,15 @@ export interface NativeUpload {
   fail(message: string): void;
 }
 
+/** A running operation. */
+export interface NativeTask {
+  /** An envelope of `{ done, total? }` once that has changed; an empty text when the work is over. */
+  progress(): Promise<string>;
+  /** Once only. */
+  result(): Promise<{ envelope: string; bytes: Buffer[] }>;
+  cancel(): void;
+}
+
 export interface NativeStore {
   call(op: string, json: string): Promise<string>;
 }
@@ -45,6 +54,7 @@ export interface NativeEngine {
   call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
   cancel(callId: number): void;
   open(op: string, json: string, bytes: Uint8Array[] | null): NativeStream;
+  start(op: string, json: string, bytes: Uint8Array[] | null): NativeTask;
   openBytes(op: string, json: string, bytes: Uint8Array[] | null): NativeByteStream;
   /** @param length - what will be written in all, where that is known */
   upload(length: number | null): NativeUpload;

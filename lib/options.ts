@@ -5,7 +5,7 @@ import { invalidArgument } from "./errors.js";
 import { nearest } from "./suggest.js";
 
 /** Says what a value must be, or nothing when it is that. */
-type Check = (value: unknown, path: string) => string | undefined;
+export type Check = (value: unknown, path: string) => string | undefined;
 
 /** The options of one call: each name and what its value must be. */
 export type OptionTable = Readonly<Record<string, Check>>;
@@ -34,16 +34,16 @@ export function unknownOption(name: string, known: Iterable<string>, where: stri
   return invalidArgument(`${where} has no option ${name}. ${advice}`);
 }
 
-const must = (ok: boolean, path: string, wanted: string) =>
+export const must = (ok: boolean, path: string, wanted: string) =>
   ok ? undefined : `${path} must be ${wanted}.`;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const any: Check = () => undefined;
-const text: Check = (value, path) =>
+export const text: Check = (value, path) =>
   must(typeof value === "string" && value !== "", path, "a non-empty string");
-const flag: Check = (value, path) => must(typeof value === "boolean", path, "true or false");
-const object: Check = (value, path) => must(isObject(value), path, "an object");
+export const flag: Check = (value, path) => must(typeof value === "boolean", path, "true or false");
+export const object: Check = (value, path) => must(isObject(value), path, "an object");
 const milliseconds: Check = (value, path) =>
   must(
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 31 - 1,
@@ -77,7 +77,7 @@ export function isSignal(value: unknown): value is AbortSignal {
     typeof value["addEventListener"] === "function"
   );
 }
-const signal: Check = (value, path) =>
+export const signal: Check = (value, path) =>
   must(isSignal(value), path, "an AbortSignal (controller.signal, or AbortSignal.timeout(...))");
 const apiKey: Check = (value, path) =>
   must(
@@ -201,11 +201,17 @@ export const USER_DEFAULTS: OptionTable = {
   headers: textMap,
   providerOptions: object,
   includeRaw: flag,
+  fallback: (value, path) =>
+    must(
+      typeof value === "boolean" || texts(value, path) === undefined,
+      path,
+      "true, false or an array of providers' names",
+    ),
 };
 
 const list: Check = (value, path) => must(Array.isArray(value), path, "an array");
 const number: Check = (value, path) => must(Number.isFinite(value), path, "a number");
-const string: Check = (value, path) => must(typeof value === "string", path, "a string");
+export const string: Check = (value, path) => must(typeof value === "string", path, "a string");
 
 /** Inner shapes (messages, tools) are parsed by native code, which names what is wrong by its path. */
 export const CHAT: OptionTable = {
@@ -214,8 +220,7 @@ export const CHAT: OptionTable = {
   prompt: string,
   messages: list,
   system: string,
-  maxTokens: (value, path) =>
-    must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1"),
+  maxTokens: (value, path) => wholeNumber(value, path),
   temperature: number,
   topP: number,
   stop: (value, path) => (typeof value === "string" ? undefined : texts(value, path)),
@@ -235,57 +240,65 @@ export const CHAT: OptionTable = {
   reasoning: object,
 };
 
-const oneTo =
-  (most: number): Check =>
-  (value, path) =>
-    must(
-      Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most,
-      path,
-      `a whole number from 1 to ${most}`,
-    );
-const listener: Check = (value, path) => must(typeof value === "function", path, "a function");
+export const callback: Check = (value, path) =>
+  must(typeof value === "function", path, "a function");
+const wholeNumber: Check = (value, path) =>
+  must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1");
+const REQUEST: OptionTable = { ...USER_DEFAULTS, signal };
 
-const WALK: OptionTable = {
-  batchSize: oneTo(10_000),
-  concurrency: oneTo(64),
-  signal,
-  onProgress: listener,
+export const EMBED: OptionTable = {
+  ...REQUEST,
+  input: (value, path) =>
+    must(
+      typeof value === "string" || texts(value, path) === undefined,
+      path,
+      "a string or an array of strings",
+    ),
+  dimensions: wholeNumber,
+  inputType: text,
+  onProgress: callback,
 };
 
-export const REWRAP: OptionTable = { ...WALK, singleWriter: flag };
-export const CHECK: OptionTable = { ...WALK, open: flag, skipCurrent: flag };
-
-const isKey = (value: unknown) => typeof value === "string" || value instanceof Uint8Array;
-
-export const IMPORT: OptionTable = {
+export const SPEECH: OptionTable = {
+  ...REQUEST,
+  text: string,
+  voice: text,
   format: text,
-  key: (value, path) =>
-    must(
-      isKey(value) || (Array.isArray(value) && value.length > 0 && value.every(isKey)),
-      path,
-      "a string, a Uint8Array, or an array of them",
-    ),
-  dryRun: flag,
-  existing: (value, path) =>
-    must(value === "skip" || value === "replace", path, '"skip" or "replace"'),
-  batchSize: oneTo(1_000),
-  signal,
-  onProgress: listener,
+  speed: number,
+  instructions: string,
+  language: text,
 };
 
-export const IMPORT_ENTRY: OptionTable = {
-  userId: identifier,
-  provider: identifier,
-  label: identifier,
-  encrypted: string,
-  additionalData: string,
-  metadata: object,
-  createdAt: (value, path) =>
+export const TRANSCRIPTION: OptionTable = {
+  ...REQUEST,
+  audio: any,
+  filename: text,
+  mediaType: text,
+  language: text,
+  prompt: string,
+  timestamps: (value, path) =>
     must(
-      typeof value === "string" || (value instanceof Date && !Number.isNaN(value.getTime())),
+      value === "none" || value === "segment" || value === "word",
       path,
-      "an ISO 8601 string or a Date",
+      '"none", "segment" or "word"',
     ),
+  diarize: flag,
+  temperature: number,
+  onProgress: callback,
+};
+
+export const IMAGE: OptionTable = {
+  ...REQUEST,
+  prompt: string,
+  n: wholeNumber,
+  size: text,
+  aspectRatio: text,
+  quality: text,
+  background: text,
+  format: text,
+  seed: (value, path) => must(Number.isSafeInteger(value), path, "a whole number"),
+  images: list,
+  mask: any,
 };
 
 /** Options that every one of these calls needs. */

@@ -3,8 +3,8 @@
 
 import type { Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
-import { CHAT, unknownOption } from "./options.js";
-import type { ChatRequest, RequestDefaults } from "./types.js";
+import { CHAT, IMAGE, type OptionTable, unknownOption } from "./options.js";
+import type { ChatRequest, ImageRequest, RequestDefaults, RequestOptions } from "./types.js";
 
 /** A promise only when there is a Blob to read.
  * @throws INVALID_ARGUMENT for unknown or malformed options and for what JSON can't hold */
@@ -14,27 +14,67 @@ export function encodeChat(
   request: ChatRequest,
   where: string,
 ): Payload | Promise<Payload> {
+  const body = encodeOptions(userId, defaults, request, CHAT, where, 'prompt: "Hello"');
+  if (request.messages === undefined) return { json: encodeJson(body, where), bytes: null };
+  const found: Bytes[] = [];
+  body["messages"] = liftBytes(request.messages, found);
+  return withBytes(encodeJson(body, where), found);
+}
+
+/** The images and the mask beside the rest. */
+export function encodeImage(
+  userId: string,
+  defaults: RequestDefaults | undefined,
+  request: ImageRequest,
+  where: string,
+): Payload | Promise<Payload> {
+  const body = encodeOptions(userId, defaults, request, IMAGE, where, 'prompt: "A cat"');
+  const found: Bytes[] = [];
+  const lift = (source: unknown) => {
+    const bytes = asBytes(source);
+    if (bytes === undefined) return source;
+    found.push(bytes);
+    return { $bytes: found.length - 1 };
+  };
+  if (request.images !== undefined) body["images"] = request.images.map(lift);
+  if (request.mask !== undefined) body["mask"] = lift(request.mask);
+  return withBytes(encodeJson(body, where), found);
+}
+
+/**
+ * Checks a request's options and merges the defaults under them; what is not for JSON is left out.
+ *
+ * @param example - a minimal request, for the message of what is none
+ * @throws INVALID_ARGUMENT for unknown or malformed options
+ */
+export function encodeOptions(
+  userId: string,
+  defaults: RequestDefaults | undefined,
+  request: RequestOptions,
+  table: OptionTable,
+  where: string,
+  example: string,
+): Record<string, unknown> {
   if (typeof request !== "object" || request === null) {
-    throw invalidArgument(`${where} takes an object such as { prompt: "Hello" }.`);
+    throw invalidArgument(`${where} takes an object such as { ${example} }.`);
   }
   const body: Record<string, unknown> = { ...inherited(defaults, request), userId };
   const given = request as unknown as Record<string, unknown>;
   for (const name of Object.keys(given)) {
-    const check = Object.hasOwn(CHAT, name) ? CHAT[name] : undefined;
-    if (check === undefined) throw unknownOption(name, Object.keys(CHAT), where);
+    const check = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (check === undefined) throw unknownOption(name, Object.keys(table), where);
     const value = given[name];
     if (value === undefined) continue;
     const complaint = check(value, name);
     if (complaint !== undefined) throw invalidArgument(`${where}: ${complaint}`);
-    if (name !== "signal") body[name] = value;
+    if (name !== "signal" && name !== "onProgress") body[name] = value;
   }
   if (defaults?.headers && request.headers)
     body["headers"] = { ...defaults.headers, ...request.headers };
+  return body;
+}
 
-  if (request.messages === undefined) return { json: encodeJson(body, where), bytes: null };
-  const found: (Uint8Array | Blob)[] = [];
-  body["messages"] = liftBytes(request.messages, found);
-  const json = encodeJson(body, where);
+function withBytes(json: string, found: Bytes[]): Payload | Promise<Payload> {
   if (found.length === 0) return { json, bytes: null };
   if (found.every((item) => item instanceof Uint8Array)) return { json, bytes: found };
   return readBlobs(found).then((bytes) => ({ json, bytes }));
@@ -44,7 +84,7 @@ export function encodeChat(
  * provider and are dropped with it. */
 function inherited(
   defaults: RequestDefaults | undefined,
-  request: ChatRequest,
+  request: RequestOptions,
 ): RequestDefaults | undefined {
   const changed = request.provider !== undefined && request.provider !== defaults?.provider;
   if (!changed || defaults?.provider === undefined) return defaults;
@@ -102,7 +142,7 @@ function liftParts(parts: unknown[], found: Bytes[]): unknown[] {
   return copy ?? parts;
 }
 
-function asBytes(value: unknown): Bytes | undefined {
+export function asBytes(value: unknown): Bytes | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (value instanceof Uint8Array || value instanceof Blob) return value;
   if (ArrayBuffer.isView(value))

@@ -1,12 +1,41 @@
 // What `byok.use(userId)` returns: one method a capability, all with this user's own keys.
 
 import { inspect } from "node:util";
+import { AudioStream } from "./audio-stream.js";
+import { ByteStream } from "./byte-stream.js";
 import type { Engine, Payload } from "./engine.js";
-import { CAPABILITIES, checkOptions, isSignal } from "./options.js";
+import {
+  CAPABILITIES,
+  checkOptions,
+  EMBED,
+  isSignal,
+  type OptionTable,
+  required,
+  SPEECH,
+  TRANSCRIPTION,
+} from "./options.js";
 import { Pump } from "./pump.js";
-import { encodeChat, encodeJson } from "./request.js";
+import { encodeChat, encodeImage, encodeJson, encodeOptions } from "./request.js";
 import { ChatStream } from "./stream.js";
-import type { Capability, ChatEvent, ChatRequest, ChatResult, RequestDefaults } from "./types.js";
+import { transcribe } from "./transcribe.js";
+import type {
+  AudioInfo,
+  Capability,
+  ChatEvent,
+  ChatRequest,
+  ChatResult,
+  EmbedRequest,
+  EmbedResult,
+  GeneratedImage,
+  ImageRequest,
+  ImageResult,
+  RequestDefaults,
+  RequestOptions,
+  SpeechRequest,
+  SpeechResult,
+  TranscriptionRequest,
+  TranscriptionResult,
+} from "./types.js";
 
 /** One user and what their keys can do. Cheap: make one per request, or keep it. */
 export class User {
@@ -54,6 +83,97 @@ export class User {
     );
   }
 
+  /**
+   * Turns texts into vectors.
+   *
+   * @throws BYOKError as `chat`; when a batch fails the call does, and the message names its inputs
+   * @example
+   * ```ts
+   * const { embeddings } = await byok.use("user_123").embed({ input: ["a cat", "a dog"] });
+   * ```
+   */
+  async embed(request: EmbedRequest): Promise<EmbedResult> {
+    const body = this.#encode(request, EMBED, "embed()", 'input: "Hello"');
+    required(request, ["input"], "embed()");
+    type Native = Omit<EmbedResult, "embeddings"> & { count: number; dimensions: number };
+    const [{ count, dimensions, ...rest }, [bytes]] = await this.#engine.run<Native>(
+      "embed",
+      { json: encodeJson(body, "embed()"), bytes: null },
+      request,
+    );
+    return { embeddings: vectors(bytes as Buffer, count, dimensions), ...rest };
+  }
+
+  /**
+   * Speaks a text, and waits for all of the audio.
+   *
+   * @throws BYOKError as `chat`
+   * @example
+   * ```ts
+   * const { audio, contentType } = await byok.use("user_123").textToSpeech({ text: "Hello!" });
+   * ```
+   */
+  async textToSpeech(request: SpeechRequest): Promise<SpeechResult> {
+    const body = this.#encode(request, SPEECH, "textToSpeech()", 'text: "Hello"');
+    required(request, ["text"], "textToSpeech()");
+    const payload: Payload = { json: encodeJson(body, "textToSpeech()"), bytes: null };
+    const [result, [audio]] = await this.#engine.run<Omit<SpeechResult, "audio">>(
+      "textToSpeech",
+      payload,
+      request,
+    );
+    return { audio: audio as Buffer, ...result };
+  }
+
+  /** Speaks a text, and hands on the audio as it is made. Returns at once and never throws: errors, also
+   * those of the arguments, come to whoever reads the stream. */
+  textToSpeechStream(request: SpeechRequest): AudioStream {
+    const open = () => {
+      const body = this.#encode(request, SPEECH, "textToSpeechStream()", 'text: "Hello"');
+      required(request, ["text"], "textToSpeechStream()");
+      const payload: Payload = { json: encodeJson(body, "textToSpeechStream()"), bytes: null };
+      return this.#engine.openBytes("textToSpeechStream", payload);
+    };
+    const signal: unknown = request?.signal;
+    return new AudioStream(new ByteStream<AudioInfo>(open, isSignal(signal) ? signal : undefined));
+  }
+
+  /**
+   * Writes down what is said in audio. Streams and Blobs are sent while they are read.
+   *
+   * @throws BYOKError as `chat`; what a stream of yours throws is thrown as it is
+   * @example
+   * ```ts
+   * const { text } = await byok.use("user_123").speechToText({ audio: await openAsBlob("talk.mp3"), filename: "talk.mp3" });
+   * ```
+   */
+  async speechToText(request: TranscriptionRequest): Promise<TranscriptionResult> {
+    const where = "speechToText()";
+    const body = this.#encode(request, TRANSCRIPTION, where, "audio: bytes");
+    required(request, ["audio"], where);
+    return await transcribe(this.#engine, body, request);
+  }
+
+  /**
+   * Makes images, or edits those that are given.
+   *
+   * @throws BYOKError as `chat`; `CONTENT_FILTERED` when the provider lets no image through
+   * @example
+   * ```ts
+   * const { images } = await byok.use("user_123").generateImage({ prompt: "A cat in the snow" });
+   * await writeFile("cat.png", images[0].data);
+   * ```
+   */
+  async generateImage(request: ImageRequest): Promise<ImageResult> {
+    const where = "generateImage()";
+    const payload = await encodeImage(this.#userId, this.#defaults, request, where);
+    required(request, ["prompt"], where);
+    type Native = Omit<ImageResult, "images"> & { images: Omit<GeneratedImage, "data">[] };
+    const [result, data] = await this.#engine.run<Native>("generateImage", payload, request);
+    const images = result.images.map((info, index) => ({ data: data[index] as Buffer, ...info }));
+    return { ...result, images };
+  }
+
   /** What this user's stored keys can be used for. Asks the store, not the providers. */
   async capabilities(o: { signal?: AbortSignal | undefined } = {}): Promise<Capability[]> {
     checkOptions(o, CAPABILITIES, "capabilities()");
@@ -64,8 +184,29 @@ export class User {
     return await this.#engine.call("capabilities", payload, o.signal);
   }
 
+  #encode(
+    request: RequestOptions,
+    table: OptionTable,
+    where: string,
+    example: string,
+  ): Record<string, unknown> {
+    return encodeOptions(this.#userId, this.#defaults, request, table, where, example);
+  }
+
   /** @internal */
   [inspect.custom](): string {
     return `User { userId: ${inspect(this.#userId)} }`;
   }
+}
+
+/** Views of one buffer: copying them would double what a large batch needs. */
+function vectors(bytes: Buffer, count: number, dimensions: number): Float32Array[] {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const all =
+    byteOffset % 4 === 0
+      ? new Float32Array(buffer, byteOffset, byteLength / 4)
+      : new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+  return Array.from({ length: count }, (_, index) =>
+    all.subarray(index * dimensions, (index + 1) * dimensions),
+  );
 }

@@ -92,8 +92,7 @@ export async function atMost(limit, items, work) {
   await Promise.all(Array.from({ length: limit }, worker));
 }
 
-const bySet = (store) => (records) =>
-  atMost(CALLS_AT_ONCE, records, (record) => store.set(record));
+const bySet = (store) => (records) => atMost(CALLS_AT_ONCE, records, (record) => store.set(record));
 
 const byInsert = (pool, table) => {
   const names = Object.keys(COLUMNS).join(", ");

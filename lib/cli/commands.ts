@@ -58,7 +58,9 @@ async function withStore(given: Arguments, work: (o: Work) => Promise<number>): 
     return await work({ byok, given, name, signal: controller.signal });
   } catch (error) {
     if (!(error instanceof AbortError)) throw error;
-    process.stderr.write("Interrupted. What was done stays done; run the command again to go on.\n");
+    process.stderr.write(
+      "Interrupted. What was done stays done; run the command again to go on.\n",
+    );
     return EXIT.INTERRUPTED;
   } finally {
     process.off("SIGINT", interrupt);

@@ -53,9 +53,7 @@ export class Meter {
     }
     const part = Math.min(1, done / this.#total);
     const filled = Math.floor(part * BAR_CHARS);
-    const bar = this.#terminal
-      ? `[${"#".repeat(filled)}${"-".repeat(BAR_CHARS - filled)}] `
-      : "";
+    const bar = this.#terminal ? `[${"#".repeat(filled)}${"-".repeat(BAR_CHARS - filled)}] ` : "";
     const counts = `${done.toLocaleString("en")} of ${this.#total.toLocaleString("en")}`;
     const left = Math.ceil((this.#total - done) / Math.max(1, perSecond));
     const rest = left > 0 ? `, ${left} s left` : "";

@@ -36,7 +36,10 @@ function failureLines(failed: number, failures: RecordFailure[]): string[] {
   });
   const more = failed - failures.length;
   if (more > 0) lines.push(`  and ${more.toLocaleString("en")} more`);
-  return [`${count(failed, "record")} can't be opened (namespace, user, provider, label):`, ...lines];
+  return [
+    `${count(failed, "record")} can't be opened (namespace, user, provider, label):`,
+    ...lines,
+  ];
 }
 
 function count(records: number, noun: string): string {

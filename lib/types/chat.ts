@@ -3,6 +3,7 @@
 import type { JsonObject, JsonValue } from "./key.js";
 import type { AssistantPart, Message, Tool, ToolChoice } from "./message.js";
 import type { RequestOptions } from "./options.js";
+import type { ResultMeta } from "./result.js";
 
 /** One of `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`; another word is passed on as it is. */
 export type ReasoningEffort =
@@ -94,7 +95,7 @@ export interface ToolCall {
 }
 
 /** The whole answer. `T` is what the caller expects `object` to be; it is not checked. */
-export interface ChatResult<T = unknown> {
+export interface ChatResult<T = unknown> extends ResultMeta {
   /** All text parts joined; empty when the model only called tools. */
   text: string;
   /** Every part in order. Send it back as `{ role: "assistant", content }` to go on. */
@@ -108,16 +109,6 @@ export interface ChatResult<T = unknown> {
   /** The provider's own word for it. */
   rawFinishReason?: string;
   usage: Usage;
-  provider: string;
-  /** The model that answered, as the provider names it. */
-  model: string;
-  /** The provider's id of the answer. */
-  id?: string;
-  /** The provider's id of the request, for its support. */
-  requestId?: string;
-  warnings: Warning[];
-  /** The provider's own JSON when `includeRaw` was set; an array of events for a stream. */
-  raw?: JsonValue;
 }
 
 /** What a stream hands on, in order. `finish` is the last and comes only when the answer is complete. */

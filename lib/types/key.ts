@@ -76,10 +76,11 @@ export interface RegisterKeyOptions extends KeyOptions {
    * What the user pasted; white space around it is trimmed. 1 to 8,192 visible ASCII characters.
    *
    * A `Uint8Array` is read before the method returns and then filled with zeros, also when the call
-   * fails. A string can't be wiped from memory by anyone. An object is for providers that need more
-   * than a key, which is its `apiKey`; none of those built in does, and other fields are refused.
+   * fails. A string can't be wiped from memory by anyone. An object is for providers that take more
+   * than a key, which is its `apiKey`: `{ apiKey, resource }` for `azure-openai`. All of it is sealed as
+   * one; a field that the provider does not know is refused. Absent only for servers that need no key.
    */
-  apiKey: string | Uint8Array | Record<string, string>;
+  apiKey?: string | Uint8Array | Record<string, string> | undefined;
   /** The user's own endpoint. Sealed with the key, which is sent nowhere else. Allowed only where the
    * application set `allowUserBaseURL` for the provider. */
   baseURL?: string | undefined;

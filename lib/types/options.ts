@@ -112,6 +112,12 @@ export interface RequestDefaults {
   providerOptions?: JsonObject | undefined;
   /** Puts the provider's own JSON into `raw` of the result. Default false. */
   includeRaw?: boolean | undefined;
+  /** Goes on with the user's next key that can serve the request when the provider or the key fails:
+   * refused keys, no quota, rate limits, outages and time-outs, but not a bad request, and nothing once a
+   * stream has begun. First come the other labels of the same provider, then other providers: those of a list in
+   * its order, with `true` those of `prefer` and then the newest. `model`, `voice` and `providerOptions`
+   * are for the first provider alone. Default false. */
+  fallback?: boolean | readonly string[] | undefined;
 }
 
 /** What every request to a provider takes. */

@@ -2,13 +2,20 @@
 //! `builtin` is the one visible list.
 
 mod anthropic;
+mod cohere;
 pub mod compatible;
+mod deepgram;
+mod elevenlabs;
 mod embed;
 mod gemini;
 mod image;
 pub mod openai;
+mod pcm;
 mod speech;
 mod transcription;
+mod vector;
+mod voyage;
+mod wav;
 mod wire;
 
 use std::sync::Arc;
@@ -36,6 +43,10 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(openai::OpenAi),
         Arc::new(anthropic::Anthropic),
         Arc::new(gemini::Gemini),
+        Arc::new(elevenlabs::ElevenLabs),
+        Arc::new(deepgram::Deepgram),
+        Arc::new(cohere::Cohere),
+        Arc::new(voyage::Voyage),
     ];
     all.extend(
         compatible::TABLE

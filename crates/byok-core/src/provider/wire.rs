@@ -114,3 +114,21 @@ impl WireRequest {
         self.path.extend([&mark.to_string(), name, "=", value]);
     }
 }
+
+/// Percent-encodes everything but RFC 3986's unreserved characters, so that a name can't leave its place
+/// in a path or a query.
+pub fn escape_segment(name: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}

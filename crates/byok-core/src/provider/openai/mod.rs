@@ -11,7 +11,7 @@ mod reasoning_details;
 mod responses_answer;
 mod responses_request;
 mod schema;
-mod text;
+pub(crate) mod text;
 mod tool_pieces;
 mod usage;
 

@@ -10,6 +10,7 @@ export {
   ProviderError,
   StoreError,
 } from "./errors.js";
+export type { ForwardedRequest } from "./forward.js";
 export { MemoryStore } from "./stores/memory.js";
 export { SqliteStore } from "./stores/sqlite.js";
 export type { ChatStream } from "./stream.js";

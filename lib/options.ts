@@ -177,6 +177,16 @@ export const CAPABILITIES: OptionTable = { signal };
 const USER: OptionTable = { userId: identifier, signal };
 const KEY: OptionTable = { ...USER, provider: identifier, label: identifier };
 
+export const FETCH: OptionTable = { label: identifier };
+export const FORWARD: OptionTable = {
+  provider: identifier,
+  label: identifier,
+  path: (value, path) =>
+    must(typeof value === "string" && value.startsWith("/"), path, "a path that starts with /"),
+  body: any,
+  signal,
+};
+
 export const LIST_KEYS = USER;
 export const DELETE_USER = USER;
 export const HAS_KEY = KEY;

@@ -211,7 +211,7 @@ function schema(table: string): string {
   label        VARBINARY(256) NOT NULL,
   sealed       VARBINARY(22000) NOT NULL,
   status       VARCHAR(16) NOT NULL,
-  hint         VARCHAR(255) NOT NULL,
+  hint         VARBINARY(255) NOT NULL,
   fingerprint  VARCHAR(128) NOT NULL,
   created_at   VARCHAR(32) NOT NULL,
   updated_at   VARCHAR(32) NOT NULL,

@@ -48,8 +48,8 @@ export interface PostgresStoreOptions {
 /** Other writers got in the way; nothing was written, and the statement may run again. */
 const RETRIED = ["40001", "40P01"];
 const MOST_TRIES = 10;
-/** Items of one statement: some hundred kilobytes. */
-const BATCH = 1_000;
+/** Items of one statement: about 200 KB. */
+const BATCH = 500;
 
 /**
  * Keeps sealed records in a PostgreSQL table (12 or newer, encoding UTF-8). The client stays the
@@ -71,6 +71,8 @@ export class PostgresStore implements KeyStore {
   readonly #prepare: boolean;
   readonly #table: string;
   readonly #sql: ReturnType<typeof statements>;
+  /** The last query of a single connection; see {@link PostgresStore.#inTurn}. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @throws BYOKError `INVALID_ARGUMENT` for another kind of client or an impossible table name */
   constructor(client: PgClient | PostgresJsClient, options?: PostgresStoreOptions) {
@@ -190,7 +192,16 @@ export class PostgresStore implements KeyStore {
       return await client.unsafe(text, values, { prepare: this.#prepare }).values();
     }
     const named = this.#prepare ? { name: statementName(text) } : {};
-    return (await client.query({ text, values, rowMode: "array", ...named })).rows;
+    const query = () => client.query({ text, values, rowMode: "array", ...named });
+    // A pool, which has counts, takes queries as they come.
+    return (await ("totalCount" in client ? query() : this.#inTurn(query))).rows;
+  }
+
+  /** `pg` is about to refuse a second query on a connection whose first has not ended. */
+  #inTurn<T>(query: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(query, query);
+    this.#last = turn;
+    return turn;
   }
 }
 

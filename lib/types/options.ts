@@ -125,3 +125,25 @@ export interface RequestOptions extends RequestDefaults {
   /** Ends the request with `ABORTED`, whose `cause` is the signal's reason, and closes the connection. */
   signal?: AbortSignal | undefined;
 }
+
+/** What `user.fetch(provider, options)` takes. */
+export interface FetchOptions {
+  /** Which of the user's keys at that provider. Default `"default"`, else the newest. */
+  label?: string | undefined;
+}
+
+/** What `user.forward(request, options)` takes. */
+export interface ForwardOptions {
+  /** Whose API the client speaks. Default: the provider of `use(userId, { provider })`. */
+  provider?: string | undefined;
+  /** Which of the user's keys at that provider. Default `"default"`, else the newest. */
+  label?: string | undefined;
+  /** Path and query at the provider, from its root: `/v1/chat/completions`. Default: those of the
+   * request. */
+  path?: string | undefined;
+  /** The body, where a parser has read it already: bytes and texts are sent as they are, anything else as
+   * JSON. Default: the request's own, as it arrives. */
+  body?: unknown;
+  /** Ends the request. A client that goes away does so too. */
+  signal?: AbortSignal | undefined;
+}

@@ -87,8 +87,10 @@ export interface KeyStore {
    * single writer. */
   replace?(record: KeyRecord, expected: { sealed: string }): Promise<boolean>;
   /** Many swaps at once, in as few round trips as the database allows: for each item, in its order,
-   * whether it was written. Each is atomic by itself; all of them together need not be. Ids within one call differ.
-   * Without it, the rotation of master keys calls `replace` for each record. */
+   * whether it was written. Each is atomic by itself; all of them together need not be. Ids within one
+   * call differ. False may also be said of an item that was written and that another writer replaced
+   * again at once; true, never of one that was not. Without it, the rotation of master keys calls
+   * `replace` for each record. */
   replaceMany?(items: readonly Replacement[]): Promise<boolean[]>;
   /** Walks the records of all namespaces in a stable order, at most `limit` (at least 1) a page,
    * leaving out those whose `sealed` begins with `notPrefix`. Needed for the rotation of master keys. */

@@ -57,13 +57,11 @@ impl OpenKey {
         if let Some(origin) = &self.payload.origin {
             return Ok(origin.clone());
         }
-        if let (false, Some(of_fields)) = (
-            self.registered.has_own_base_url,
-            self.registered.provider.base_url_of(&self.fields())?,
-        ) {
-            return Ok(of_fields);
+        if self.registered.has_own_base_url {
+            return Ok(self.registered.base_url.clone());
         }
-        Ok(self.registered.base_url.clone())
+        let of_fields = self.registered.provider.base_url_of(&self.fields())?;
+        Ok(of_fields.unwrap_or_else(|| self.registered.base_url.clone()))
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -171,6 +169,16 @@ impl OpenKey {
     /// Whether the key has the shape of `provider`'s keys.
     pub fn looks_like(&self, provider: &dyn Provider) -> bool {
         std::str::from_utf8(self.payload.api_key.expose()).is_ok_and(|key| provider.recognizes(key))
+    }
+
+    /// Where the key goes: the base URL of its paths.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Which addresses that may lead to.
+    pub fn addresses(&self) -> AddressPolicy {
+        self.addresses
     }
 
     /// Puts the key where this provider takes it, unless the user has none (a server of their own).

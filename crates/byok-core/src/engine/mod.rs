@@ -10,6 +10,7 @@ mod credential;
 mod embed;
 mod exchange;
 mod failure;
+mod forward;
 mod hint;
 mod image;
 mod import;

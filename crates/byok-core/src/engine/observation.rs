@@ -67,6 +67,16 @@ impl Observation {
         self.note(|event, _| event.model = Some(model.to_owned()));
     }
 
+    /// Whether anybody wants to know: what costs work to find out need not be found out otherwise.
+    pub fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The call is none that is counted.
+    pub fn discard(&mut self) {
+        self.0 = None;
+    }
+
     pub fn succeeded(&mut self) {
         self.end(Outcome::Ok);
     }

@@ -166,7 +166,8 @@ impl Route {
 }
 
 impl Attempt {
-    /// The model that is asked: the caller's, else the app's default, else the provider's.
+    /// The model that is asked: the caller's, else the one that the credential names, else the app's default,
+    /// else the provider's.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when there is none.
@@ -183,8 +184,10 @@ impl Attempt {
 }
 
 fn model_of(key: &OpenKey, routing: &Routing, capability: Capability) -> Option<String> {
-    let default = || key.registered.default_model(capability).map(str::to_owned);
-    routing.model.clone().or_else(default)
+    let of_fields = key.registered.provider.model_of(&key.fields());
+    let default = || key.registered.default_model(capability);
+    let model = routing.model.as_deref().or(of_fields);
+    model.or_else(default).map(str::to_owned)
 }
 
 /// Failures of the provider or the key, which another key may not have. What is wrong with the

@@ -2,6 +2,7 @@
 //! `builtin` is the one visible list.
 
 mod anthropic;
+mod azure;
 mod cohere;
 pub mod compatible;
 mod deepgram;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
@@ -47,6 +49,7 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(deepgram::Deepgram),
         Arc::new(cohere::Cohere),
         Arc::new(voyage::Voyage),
+        Arc::new(Azure),
     ];
     all.extend(
         compatible::TABLE
@@ -74,6 +77,12 @@ pub trait Provider: Send + Sync {
     /// sealed with it.
     fn fields(&self) -> &'static [CredentialField] {
         &[]
+    }
+
+    /// The model that a credential's own fields name; it goes before the app's and the provider's
+    /// default, but after the caller's.
+    fn model_of<'a>(&self, _fields: &Fields<'a>) -> Option<&'a str> {
+        None
     }
 
     /// Whether a user can be registered without a key: servers of one's own (Ollama).

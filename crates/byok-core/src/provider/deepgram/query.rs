@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::provider::WireRequest;
-use crate::provider::wire::escape_segment;
+use crate::provider::wire::escaped;
 
 pub struct Query(Map<String, Value>);
 
@@ -47,7 +47,7 @@ impl Query {
                 let text = value
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned);
-                wire.add_query(&escape_segment(name), &escape_segment(&text));
+                wire.add_query(&escaped(name), &escaped(&text));
             }
         }
     }

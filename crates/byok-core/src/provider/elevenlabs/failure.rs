@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn an_exhausted_quota_is_no_bad_key_although_both_are_401() {
-        let said = |status| format!(r#"{{"detail":{{"status":"{status}","message":"No."}}}}"#);
+        let said =
+            |status: &str| format!(r#"{{"detail":{{"status":"{status}","message":"No."}}}}"#);
         let code = |word: &str| failure(401, &said(word)).code;
         assert_eq!(code("invalid_api_key"), Code::KeyInvalid);
         assert_eq!(code("quota_exceeded"), Code::QuotaExceeded);

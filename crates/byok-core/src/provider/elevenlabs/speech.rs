@@ -11,7 +11,7 @@ use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
 use crate::provider::pcm::PcmAudio;
-use crate::provider::wire::escape_segment;
+use crate::provider::wire::{escaped, segment};
 use crate::provider::{RawAudio, SpeechDecoder, SpeechProvider, WireRequest, merge};
 
 /// George, the voice of ElevenLabs' own examples, which every account has.
@@ -45,7 +45,7 @@ impl SpeechProvider for ElevenLabs {
             ));
         }
         let voice = request.voice.as_deref().unwrap_or(DEFAULT_VOICE);
-        let mut path = format!("/v1/text-to-speech/{}", escape_segment(voice));
+        let mut path = format!("/v1/text-to-speech/{}", segment(voice, "voice")?);
         if stream {
             path.push_str("/stream");
         }
@@ -56,7 +56,7 @@ impl SpeechProvider for ElevenLabs {
                 let value = value
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned);
-                wire.add_query(name, &escape_segment(&value));
+                wire.add_query(name, &escaped(&value));
             }
         }
         merge(&mut body, &options);

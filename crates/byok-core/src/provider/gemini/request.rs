@@ -9,7 +9,7 @@ use super::reasoning::Thinking;
 use crate::capability::Warning;
 use crate::capability::chat::{ChatRequest, Tool, ToolChoice, ToolMode};
 use crate::error::{Error, Result};
-use crate::provider::wire::escape_segment;
+use crate::provider::wire::segment;
 use crate::provider::{WireRequest, merge};
 
 /// The long parts are borrowed from the request; the rest is small and open to `providerOptions`.
@@ -56,7 +56,7 @@ pub fn path(model: &str, method: &str) -> Result<String> {
             "model must not be empty: give a name like \"gemini-3.7-flash\".",
         ));
     }
-    Ok(format!("/{folder}/{}:{method}", escape_segment(name)))
+    Ok(format!("/{folder}/{}:{method}", segment(name, "model")?))
 }
 
 /// The method that answers with contents, whole or as events.

@@ -232,6 +232,7 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "deleteKey" => encode(engine.delete_key(json)).await,
         "deleteUser" => encode(engine.delete_user(json)).await,
         "capabilities" => encode(engine.capabilities(json)).await,
+        "importKeys" => encode(engine.import_keys(json, &bytes)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),

@@ -105,7 +105,7 @@ fn bare_loop(path: &Path, records: usize) -> Result<f64, Box<dyn Error>> {
                  WHERE (namespace, user_id, provider, label) > ('default', ?1, 'openai', 'default')
                  ORDER BY namespace, user_id, provider, label LIMIT ?2",
             )?
-            .query_map(params![last, BATCH], |row| {
+            .query_map(params![last, i64::try_from(BATCH)?], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?
             .collect::<Result<_, _>>()?;

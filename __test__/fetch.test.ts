@@ -177,7 +177,8 @@ test("what a request says of caches is told on the way", async () => {
   for (const cache of ["default", "no-store", "reload", "no-cache"] as const) {
     const told: (string | undefined)[][] = [];
     for (const one of [fetch, ours]) {
-      await one(url(), { cache, headers: cache === "reload" ? { pragma: "mine" } : {} });
+      const headers = cache === "reload" ? { pragma: "mine" } : {};
+      await one(url(), { cache, headers } as RequestInit);
       const asked = server.asked.at(-1);
       told.push([headerOf(asked, "cache-control"), headerOf(asked, "pragma")]);
     }

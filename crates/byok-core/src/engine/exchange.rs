@@ -65,13 +65,11 @@ impl OpenKey {
         if let Some(origin) = &self.payload.origin {
             return Ok(origin.clone());
         }
-        if let (false, Some(of_fields)) = (
-            self.registered.has_own_base_url,
-            self.registered.provider.base_url_of(&self.fields())?,
-        ) {
-            return Ok(of_fields);
+        if self.registered.has_own_base_url {
+            return Ok(self.registered.base_url.clone());
         }
-        Ok(self.registered.base_url.clone())
+        let of_fields = self.registered.provider.base_url_of(&self.fields())?;
+        Ok(of_fields.unwrap_or_else(|| self.registered.base_url.clone()))
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -230,6 +228,14 @@ impl OpenKey {
         })?;
         value.set_sensitive(true);
         Ok(value)
+    }
+
+    /// Where the key goes: scheme, host and port.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.base_url).map_or_else(
+            |_| self.registered.id().to_owned(),
+            |url| url.origin().ascii_serialization(),
+        )
     }
 
     fn url(&self, path: &str) -> Result<Url> {

@@ -28,7 +28,7 @@ pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
-pub use speech::{RawAudio, SpeechDecoder, SpeechProvider};
+pub use speech::{RawAudio, SpeechDecoder, SpeechProvider, check_is_audio};
 pub use transcription::TranscriptionProvider;
 pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
 
@@ -83,12 +83,6 @@ pub trait Provider: Send + Sync {
     /// sealed with it.
     fn fields(&self) -> &'static [CredentialField] {
         &[]
-    }
-
-    /// Whether a bearer token may stand in place of the key: `apiKey: { token, ... }`. It is told apart by
-    /// the field `credential`, which is `token` then.
-    fn takes_token(&self) -> bool {
-        false
     }
 
     /// The model that a credential's own fields name; it goes before the app's and the provider's

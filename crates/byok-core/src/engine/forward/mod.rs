@@ -29,6 +29,7 @@ use super::route::{Attempt, Candidate, Route};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::http::{Call, RequestBody, Response, UploadId};
+use crate::usage::Units;
 
 /// One request as its client made it.
 #[derive(Deserialize)]
@@ -94,6 +95,8 @@ struct Checked {
     is_proxied: bool,
     capability: Option<Capability>,
     asked: Asked,
+    /// Of the body, in bytes; 0 for an upload, whose content nobody has seen.
+    length: usize,
 }
 
 impl Engine {
@@ -140,6 +143,7 @@ impl Engine {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Error::invalid_argument("method: this is not an HTTP method."))?;
         let capability = capability_of(&method, url.path());
+        let mut length = 0;
         let (body, asked) = match request.body {
             None => (RequestBody::default(), meter::asked(&url, None, capability)),
             Some(BodyRef::Upload(upload)) => {
@@ -151,6 +155,7 @@ impl Engine {
                     let message = "The body of the request is missing.";
                     return Err(Error::new(Code::Internal, message));
                 };
+                length = bytes.len();
                 let asked = meter::asked(&url, Some(&bytes), capability);
                 (bytes.into(), asked)
             }
@@ -165,6 +170,7 @@ impl Engine {
             is_proxied: request.is_proxied,
             capability,
             asked,
+            length,
         })
     }
 
@@ -183,6 +189,10 @@ impl Engine {
         let candidate = Candidate { registered, record };
         let capability = checked.capability.unwrap_or(Capability::Chat);
         let mut route = Route::new(capability, routing, [candidate].into());
+        route.expect(Units {
+            input_tokens: Some(Units::of_text(checked.length)),
+            ..Units::default()
+        });
         let mut attempt = route.next(self).await?;
         if checked.capability.is_none() {
             attempt.observation.discard();

@@ -62,7 +62,14 @@ export class BYOK implements AsyncDisposable {
    */
   constructor(o: BYOKOptions) {
     options.checkOptions(o, options.BYOK_OPTIONS, "new BYOK()");
-    const { namespace = "default", providers = {}, prefer = [], http, callbackTimeoutMs } = o;
+    const {
+      namespace = "default",
+      providers = {},
+      prefer = [],
+      http,
+      callbackTimeoutMs,
+      cache,
+    } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
     const limits = o.limits === undefined ? undefined : prepareLimits(o.limits);
     const usage = prepareUsage(o.usage);
@@ -74,6 +81,7 @@ export class BYOK implements AsyncDisposable {
       prefer,
       http,
       callbackTimeoutMs,
+      cache,
       userAgent,
       limits: limits?.config,
       usage: usage.config,

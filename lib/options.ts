@@ -158,6 +158,20 @@ const http: Check = (value, path) => {
   return undefined;
 };
 
+const CACHE: OptionTable = {
+  ttlMs: milliseconds,
+  maxEntries: (value, path) =>
+    must(
+      Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 10_000_000,
+      path,
+      "a whole number from 1 to 10000000",
+    ),
+};
+const cache: Check = (value, path) => {
+  checkOptions(value, CACHE, path);
+  return undefined;
+};
+
 /** `masterKey`, `masterKeys` and `store` are checked by those who use them. */
 export const BYOK_OPTIONS: OptionTable = {
   masterKey: any,
@@ -178,6 +192,7 @@ export const BYOK_OPTIONS: OptionTable = {
       path,
       "what openTelemetry() of byok-ai/telemetry returns",
     ),
+  cache,
 };
 
 export const MASTER_KEYS: OptionTable = { current: any, previous: any };

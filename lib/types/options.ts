@@ -43,6 +43,9 @@ export interface BYOKOptions {
   http?: HttpOptions | undefined;
   /** Upper bound for each call of a `KeyStore`, limiter or usage sink, in milliseconds. Default 10,000. */
   callbackTimeoutMs?: number | undefined;
+  /** Keeps records in memory for a short while, as they are stored: sealed. Without it, every request
+   * asks the store, which is the right thing for most. */
+  cache?: CacheOptions | undefined;
   /** How often, how much, how many at once, for how much money. Default: no limits. */
   limits?: Limits | undefined;
   /** How calls are counted, and what they cost. `false` counts nothing. Default: the latest events in
@@ -54,6 +57,19 @@ export interface BYOKOptions {
   hooks?: Hooks | undefined;
   /** Traces and metrics: `openTelemetry()` of `byok-ai/telemetry`. */
   telemetry?: Telemetry | undefined;
+}
+
+/** A cache of sealed records in this process.
+ *
+ * A write through any `BYOK` of the process, in any of its threads, is seen at once. One of another process (or
+ * by hand in the database, or straight through the store's own methods) is seen after at most `ttlMs`:
+ * that long a key that was deleted or replaced there can still be used here. Users without keys are not
+ * cached, so a first key works at once everywhere. */
+export interface CacheOptions {
+  /** How long a record is served after it was read, in milliseconds. Default 10,000. */
+  ttlMs?: number | undefined;
+  /** How many records are kept at most, about 1 KB each. Default 10,000. */
+  maxEntries?: number | undefined;
 }
 
 /** Settings of the HTTP client, which all providers share. */

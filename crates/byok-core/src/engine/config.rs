@@ -11,6 +11,7 @@ use crate::capability::Capability;
 use crate::error::{Error, Result};
 use crate::health::HealthConfig;
 use crate::limit::LimitsConfig;
+use crate::store::CacheConfig;
 use crate::usage::Price;
 
 /// Options of the whole engine, as JSON from the app.
@@ -35,6 +36,8 @@ pub struct EngineConfig {
     pub usage: UsageConfig,
     #[serde(default)]
     pub health: HealthConfig,
+    /// Absent: every request asks the store.
+    pub cache: Option<CacheConfig>,
 }
 
 /// How usage is counted.

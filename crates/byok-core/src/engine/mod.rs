@@ -41,7 +41,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, HttpOptions, Uploads};
 use crate::limit::{Clock, Limiter, Limits, OnTrouble};
 use crate::notice::{Notice, Notify};
-use crate::store::{KeyId, KeyStore};
+use crate::store::{CachedStore, KeyId, KeyStore};
 use crate::usage::UsageStore;
 use guards::Guards;
 use registry::Registry;
@@ -106,6 +106,7 @@ impl Engine {
             proxy: config.http.proxy.clone(),
             extra_root_certificates: config.http.extra_root_certificates.clone(),
         };
+        let store: Arc<dyn KeyStore> = Arc::new(CachedStore::new(store, config.cache.as_ref())?);
         Ok(Engine {
             registry: Registry::new(&config)?,
             guards: guards(&config, services, store.clone())?,

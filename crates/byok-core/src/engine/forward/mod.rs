@@ -22,6 +22,7 @@ use self::headers::Pairs;
 use self::meter::{Asked, capability_of};
 use super::Engine;
 use super::byte_answer::ByteAnswer;
+use super::exchange::Placed;
 use super::registry::Registered;
 use super::request::{Routing, parse};
 use super::route::{Attempt, Candidate, Route};
@@ -88,6 +89,7 @@ struct Checked {
     method: Method,
     url: Url,
     headers: HeaderMap,
+    placed: Placed,
     body: RequestBody,
     redirect: Redirect,
     is_proxied: bool,
@@ -160,6 +162,7 @@ impl Engine {
         };
         Ok(Checked {
             headers: headers::to_provider(&request.headers, request.is_proxied)?,
+            placed: headers::placed(&request.headers),
             method,
             url,
             body,
@@ -210,7 +213,7 @@ impl Engine {
                 headers.append(name, value.clone());
             }
         }
-        key.put_credential(&mut headers)?;
+        key.put_credential_like(checked.placed, &mut headers)?;
         if checked.body.is_empty() && matches!(checked.method, Method::POST | Method::PUT) {
             // They have a body, so that a server would wait for one (RFC 9110, section 8.6).
             headers.insert(CONTENT_LENGTH, 0.into());

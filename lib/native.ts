@@ -6,8 +6,9 @@ import { join } from "node:path";
 
 /** A pending request's events; see `NativeBinding`. */
 export interface NativeStream {
-  /** An envelope of `{ events, result? }`. One call at a time. */
-  next(): Promise<string>;
+  /** An envelope of `{ events, result? }`: what is there, or else a promise of what comes next. One
+   * call at a time. */
+  next(): string | Promise<string>;
   cancel(): void;
 }
 

@@ -324,6 +324,7 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "exportUsage" => encode(engine.export_usage(json)).await,
         "setPrices" => encode(engine.set_prices(json)).await,
         "limits" => encode(engine.limits(json)).await,
+        "importKeys" => encode(engine.import_keys(json, &bytes)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),

@@ -151,6 +151,8 @@ async fn dispatch(
         "textToSpeech" => Outcome::with_bytes(engine.text_to_speech(json).await),
         "speechToText" => Outcome::of(engine.speech_to_text(json, attachments, progress).await),
         "generateImage" => Outcome::with_bytes(engine.generate_image(json, attachments).await),
+        "rewrapKeys" => Outcome::of(engine.rewrap_keys(json, progress).await),
+        "checkKeys" => Outcome::of(engine.check_keys(json, progress).await),
         _ => Outcome::error(&Error::new(Code::Internal, format!("No task {op:?}."))),
     }
 }

@@ -175,6 +175,43 @@ test("every capability passes the same limits", async () => {
   await byok.close();
 });
 
+test("fetch passes the same limits, and counts what it used", async () => {
+  const byok = await limited({ rules: [{ per: "user", requests: 1, windowMs: 86_400_000 }] });
+  const fetch = byok.use("a").fetch("openai");
+  const post = () =>
+    fetch("https://api.openai.com/v1/responses", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "gpt-5-mini", input: prompt }),
+    });
+  const response = await post();
+  assert.equal(response.status, 200);
+  const { usage } = (await response.json()) as { usage: { input_tokens: number } };
+  await refused(post());
+  const { rows } = await byok.usage({ from: 0, groupBy: ["status"] });
+  assert.deepEqual(
+    rows.map(({ status, calls, inputTokens }) => [status, calls, inputTokens]),
+    [
+      ["RATE_LIMITED", 1, 0],
+      ["ok", 1, usage.input_tokens],
+    ],
+  );
+  await byok.close();
+});
+
+test("with fallback, a limit of one provider moves on to the next one", async () => {
+  const byok = await limited({
+    rules: [{ per: "user", requests: 1, windowMs: 86_400_000, only: { providers: ["openai"] } }],
+  });
+  await byok.registerKey({ userId: "a", provider: "gemini", apiKey: practice.geminiKey });
+  const user = byok.use("a", { fallback: true });
+  assert.equal((await user.chat({ prompt, provider: "openai" })).provider, "openai");
+  const result = await user.chat({ prompt, provider: "openai" });
+  assert.equal(result.provider, "gemini");
+  assert.equal(result.failedAttempts?.[0]?.code, "RATE_LIMITED");
+  await byok.close();
+});
+
 test("a limiter with consume() decides, is told what was used, and gets back what others refused", async () => {
   const requests = new RateLimiterMemory({ points: 3, duration: 3_600 });
   const tokens = new RateLimiterMemory({ points: 100_000, duration: 3_600, keyPrefix: "tokens" });

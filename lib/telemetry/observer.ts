@@ -17,7 +17,14 @@ import type {
 
 /** `tracing:byok-ai:call:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`. The message is the call,
  * and gets `result` or `error` when it has ended. */
-const channel = tracingChannel<unknown, CallMessage>("byok-ai:call");
+const channel = openChannel();
+
+/** Nothing on runtimes that know plain channels only. */
+function openChannel() {
+  if (typeof tracingChannel !== "function") return undefined;
+  const opened = tracingChannel<unknown, CallMessage>("byok-ai:call");
+  return typeof opened.start?.runStores === "function" ? opened : undefined;
+}
 
 export interface CallMessage {
   call: CallStart;
@@ -48,7 +55,7 @@ export class Observer {
   /** Whether anybody listens to calls. */
   get active(): boolean {
     return (
-      this.#hooks !== undefined || this.#telemetry !== undefined || channel.hasSubscribers === true
+      this.#hooks !== undefined || this.#telemetry !== undefined || channel?.hasSubscribers === true
     );
   }
 
@@ -86,7 +93,7 @@ export class Observed {
 
   /** Runs what begins the call, with the telemetry's context as the current one. */
   run<T>(work: () => T): T {
-    const begin = () => channel.start.runStores(this.#message, work);
+    const begin = () => (channel ? channel.start.runStores(this.#message, work) : work());
     try {
       const active = this.#active;
       if (active === undefined) return begin();
@@ -105,7 +112,7 @@ export class Observed {
       if ("error" in made) throw made.error;
       return made.value;
     } finally {
-      guard(() => channel.end.publish(this.#message));
+      guard(() => channel?.end.publish(this.#message));
     }
   }
 
@@ -141,15 +148,15 @@ export class Observed {
     const durationMs = performance.now() - this.#started;
     const end: CallFailure = { ...this.#call, durationMs, attempts, error };
     this.#message.error = error;
-    guard(() => channel.error.publish(this.#message));
+    guard(() => channel?.error.publish(this.#message));
     this.#settle();
     guard(() => this.#active?.end(end));
     guard(() => this.#hooks?.onError?.(end));
   }
 
   #settle(): void {
-    guard(() => channel.asyncStart.publish(this.#message));
-    guard(() => channel.asyncEnd.publish(this.#message));
+    guard(() => channel?.asyncStart.publish(this.#message));
+    guard(() => channel?.asyncEnd.publish(this.#message));
   }
 }
 

@@ -240,6 +240,7 @@ impl Engine {
         let name: KeyName = parse(json)?;
         self.ring()?;
         let id = self.known_id(&name)?;
+        self.guards.keys.forget(&id);
         self.store.delete(&id).await
     }
 

@@ -21,6 +21,8 @@ pub struct Callback {
     name: &'static str,
     failed: Code,
     timed_out: Code,
+    /// What to look at when it does not answer.
+    advice: &'static str,
 }
 
 impl Callback {
@@ -31,6 +33,19 @@ impl Callback {
             name: "store",
             failed: Code::StoreError,
             timed_out: Code::StoreTimeout,
+            advice: "Check the database",
+        }
+    }
+
+    /// The functions of the providers that the app defines.
+    pub fn provider(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            function: Arc::new(function),
+            timeout,
+            name: "providers",
+            failed: Code::BadResponse,
+            timed_out: Code::Timeout,
+            advice: "Functions of a definition should return at once",
         }
     }
 
@@ -54,9 +69,10 @@ impl Callback {
             Err(_) => Err(Error::new(
                 self.timed_out,
                 format!(
-                    "{}.{op} did not answer within {} ms. Check the database; callbackTimeoutMs sets the limit.",
+                    "{}.{op} did not answer within {} ms. {}; callbackTimeoutMs sets the limit.",
                     self.name,
-                    self.timeout.as_millis()
+                    self.timeout.as_millis(),
+                    self.advice
                 ),
             )),
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use byok_core::engine::{Engine, EngineConfig, from_vault, parse};
 use byok_core::error::{Code, Error, Result};
+use byok_core::provider::Scripts;
 use byok_core::store::KeyStore;
 use byok_vault::MasterKey;
 use napi::Env;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::bridge::provider::CallbackScripts;
 use crate::bridge::store::CallbackStore;
 use crate::byte_stream::NativeByteStream;
 use crate::callback::{Callback, RawCallback};
@@ -37,6 +39,14 @@ pub struct StoreCallbacks {
     pub has: Vec<String>,
 }
 
+/// The functions of the app's providers, wrapped by `lib/provider-bridge.ts`.
+#[napi(object, object_to_js = false)]
+pub struct ProviderScripts {
+    /// `op` is the provider's name, a dot, and the function's: `acme.chat.request`.
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub call: RawCallback,
+}
+
 #[napi]
 pub struct NativeEngine {
     engine: Arc<Engine>,
@@ -53,8 +63,9 @@ impl NativeEngine {
         config: String,
         store: Option<&NativeStore>,
         callbacks: Option<StoreCallbacks>,
+        scripts: Option<ProviderScripts>,
     ) -> napi::Result<Self> {
-        create(&config, store, callbacks)
+        create(&config, store, callbacks, scripts)
             .map(|engine| NativeEngine {
                 engine: Arc::new(engine),
                 calls: Arc::default(),
@@ -193,6 +204,7 @@ fn create(
     config: &str,
     store: Option<&NativeStore>,
     callbacks: Option<StoreCallbacks>,
+    scripts: Option<ProviderScripts>,
 ) -> Result<Engine> {
     let config: EngineConfig = parse(config)?;
     let timeout = config
@@ -205,7 +217,10 @@ fn create(
         }
         _ => return Err(Error::invalid_argument("store: give one store.")),
     };
-    Engine::new(config, store)
+    let scripts = scripts.map(|ProviderScripts { call }| {
+        Arc::new(CallbackScripts(Callback::provider(call, timeout))) as Arc<dyn Scripts>
+    });
+    Engine::with_scripts(config, store, scripts)
 }
 
 /// What tests of debug builds see become an error: nothing else here is known to panic.

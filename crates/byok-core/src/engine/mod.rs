@@ -18,6 +18,7 @@ mod observation;
 mod registry;
 mod request;
 mod route;
+mod send;
 mod speech;
 mod transcription;
 
@@ -34,6 +35,7 @@ use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 
 use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, HttpOptions, Uploads};
+use crate::provider::Scripts;
 use crate::store::{KeyId, KeyStore};
 use crate::usage::UsageSink;
 use registry::Registry;
@@ -59,6 +61,18 @@ impl Engine {
     /// # Errors
     /// `INVALID_ARGUMENT` or `UNKNOWN_PROVIDER` for a configuration that can't work.
     pub fn new(config: EngineConfig, store: Arc<dyn KeyStore>) -> Result<Self> {
+        Engine::with_scripts(config, store, None)
+    }
+
+    /// As [`Engine::new`], with the functions of the providers that the app defines.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with_scripts(
+        config: EngineConfig,
+        store: Arc<dyn KeyStore>,
+        scripts: Option<Arc<dyn Scripts>>,
+    ) -> Result<Self> {
         let namespace = config
             .namespace
             .clone()
@@ -79,7 +93,7 @@ impl Engine {
             extra_root_certificates: config.http.extra_root_certificates.clone(),
         };
         Ok(Engine {
-            registry: Registry::new(&config)?,
+            registry: Registry::new(&config, scripts.as_ref())?,
             namespace,
             prefer: config.prefer,
             store,

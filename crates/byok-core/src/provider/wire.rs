@@ -11,7 +11,7 @@ pub struct WireRequest {
     pub path: String,
     pub body: WireBody,
     /// Beyond [`Provider::headers`](super::Provider::headers) and the body's own `content-type`.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     pub warnings: Vec<Warning>,
 }
 

@@ -13,7 +13,6 @@ use url::Url;
 
 use super::body::{self, Audio};
 use super::config::{add_headers, check_headers};
-use super::failure;
 use super::registry::Registered;
 use super::request::Routing;
 use crate::capability::Capability;

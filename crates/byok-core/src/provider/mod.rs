@@ -2,14 +2,22 @@
 //! `builtin` is the one visible list.
 
 mod anthropic;
+mod azure;
+mod cohere;
 pub mod compatible;
+mod deepgram;
+mod elevenlabs;
 mod embed;
 mod gemini;
 mod image;
 pub mod openai;
+mod pcm;
 mod scripted;
 mod speech;
 mod transcription;
+mod vector;
+mod voyage;
+mod wav;
 mod wire;
 
 use std::sync::Arc;
@@ -17,6 +25,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
@@ -41,6 +50,11 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(openai::OpenAi),
         Arc::new(anthropic::Anthropic),
         Arc::new(gemini::Gemini),
+        Arc::new(elevenlabs::ElevenLabs),
+        Arc::new(deepgram::Deepgram),
+        Arc::new(cohere::Cohere),
+        Arc::new(voyage::Voyage),
+        Arc::new(Azure),
     ];
     all.extend(
         compatible::TABLE
@@ -68,6 +82,18 @@ pub trait Provider: Send + Sync {
     /// sealed with it.
     fn fields(&self) -> Vec<CredentialField<'_>> {
         Vec::new()
+    }
+
+    /// Whether a bearer token may stand in place of the key: `apiKey: { token, ... }`. It is told apart by
+    /// the field `credential`, which is `token` then.
+    fn takes_token(&self) -> bool {
+        false
+    }
+
+    /// The model that a credential's own fields name; it goes before the app's and the provider's
+    /// default, but after the caller's.
+    fn model_of<'a>(&self, _fields: &Fields<'a>) -> Option<&'a str> {
+        None
     }
 
     /// Whether a user can be registered without a key: servers of one's own (Ollama).

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::capability::Warning;
+use crate::error::{Error, Result};
 
 /// A request body and where to send it.
 #[derive(Debug)]
@@ -13,6 +14,9 @@ pub struct WireRequest {
     /// Beyond [`Provider::headers`](super::Provider::headers) and the body's own `content-type`.
     pub headers: Vec<(Cow<'static, str>, String)>,
     pub warnings: Vec<Warning>,
+    /// The model that the body names, for [`Provider::finish_request`](super::Provider::finish_request)
+    /// of a provider whose path needs it, too.
+    pub model: Option<String>,
 }
 
 /// What is sent. Everything but `Empty` is a POST.
@@ -92,11 +96,17 @@ impl WireRequest {
             body,
             headers: Vec::new(),
             warnings: Vec::new(),
+            model: None,
         }
     }
 
     pub fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
         self.warnings = warnings;
+        self
+    }
+
+    pub fn with_model(mut self, model: &str) -> Self {
+        self.model = Some(model.to_owned());
         self
     }
 
@@ -112,5 +122,69 @@ impl WireRequest {
     pub fn add_query(&mut self, name: &str, value: &str) {
         let mark = if self.path.contains('?') { '&' } else { '?' };
         self.path.extend([&mark.to_string(), name, "=", value]);
+    }
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters, so that a name can't leave its place
+/// in a path or a query.
+pub fn escaped(name: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// A name as one segment of a path.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`, naming `option`, for one that is empty, `.` or `..`: it would lead elsewhere.
+pub fn segment(name: &str, option: &str) -> Result<String> {
+    if matches!(name, "" | "." | "..") {
+        return Err(Error::invalid_argument(format!(
+            "{option}: {name:?} can't be part of a URL."
+        )));
+    }
+    Ok(escaped(name))
+}
+
+/// A model's name as part of a path: its slashes stay.
+///
+/// # Errors
+/// As [`segment`], for each part.
+pub fn path_of(name: &str) -> Result<String> {
+    let parts: Result<Vec<String>> = name.split('/').map(|part| segment(part, "model")).collect();
+    Ok(parts?.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_path_stays_in_its_place() {
+        assert_eq!(
+            path_of("accounts/x/models/a b?c#d%").unwrap(),
+            "accounts/x/models/a%20b%3Fc%23d%25"
+        );
+        for name in ["", "..", "a/../b", "a//b", "/a", "."] {
+            assert!(path_of(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_begins_once() {
+        let mut wire = WireRequest::new("/models", WireBody::Empty);
+        wire.add_query("a", "1");
+        wire.add_query("b", "2");
+        assert_eq!(wire.path, "/models?a=1&b=2");
     }
 }

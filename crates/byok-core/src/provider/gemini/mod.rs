@@ -1,9 +1,11 @@
-//! Google's Gemini API (AI Studio): `generateContent` and `streamGenerateContent?alt=sse` of
-//! `v1beta`. The rules here are read from the types of `@google/genai` 3, the v1beta discovery
+//! Google's Gemini API (AI Studio), `v1beta`: `generateContent` and `streamGenerateContent?alt=sse` for
+//! chat, speech, transcripts and images, `batchEmbedContents` for vectors. The rules here are read from the types of `@google/genai` 3, the v1beta discovery
 //! document and recorded traffic. Each direction has its own file; this one only names them.
 
 mod contents;
+mod embed;
 mod failure;
+mod image;
 mod media;
 mod outcome;
 mod partial;
@@ -11,11 +13,16 @@ mod reader;
 mod reasoning;
 mod request;
 mod response;
+mod speech;
+mod transcription;
 mod wire;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{ChatProvider, CredentialHeader, Failure, Fields, Provider};
+use super::{
+    ChatProvider, CredentialHeader, EmbedProvider, Failure, Fields, ImageProvider, Provider,
+    SpeechProvider, TranscriptionProvider,
+};
 use crate::capability::Capability;
 use crate::capability::verify::VerifyRequest;
 
@@ -55,8 +62,10 @@ impl Provider for Gemini {
 
     fn default_model(&self, capability: Capability) -> Option<&str> {
         match capability {
-            Capability::Chat => Some("gemini-3.7-flash"),
-            _ => None,
+            Capability::Chat | Capability::SpeechToText => Some("gemini-3.7-flash"),
+            Capability::Embeddings => Some("gemini-embedding-001"),
+            Capability::TextToSpeech => Some("gemini-2.5-flash-preview-tts"),
+            Capability::ImageGeneration => Some("gemini-3.1-flash-image-preview"),
         }
     }
 
@@ -70,6 +79,22 @@ impl Provider for Gemini {
     }
 
     fn chat(&self) -> Option<&dyn ChatProvider> {
+        Some(self)
+    }
+
+    fn embed(&self) -> Option<&dyn EmbedProvider> {
+        Some(self)
+    }
+
+    fn speech(&self) -> Option<&dyn SpeechProvider> {
+        Some(self)
+    }
+
+    fn transcription(&self) -> Option<&dyn TranscriptionProvider> {
+        Some(self)
+    }
+
+    fn image(&self) -> Option<&dyn ImageProvider> {
         Some(self)
     }
 }

@@ -1,8 +1,6 @@
 //! A chat request to the body and path of `generateContent`. A parameter is sent only when the
 //! caller set it; `providerOptions` are merged over the body last.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +9,7 @@ use super::reasoning::Thinking;
 use crate::capability::Warning;
 use crate::capability::chat::{ChatRequest, Tool, ToolChoice, ToolMode};
 use crate::error::{Error, Result};
+use crate::provider::wire::segment;
 use crate::provider::{WireRequest, merge};
 
 /// The long parts are borrowed from the request; the rest is small and open to `providerOptions`.
@@ -27,7 +26,7 @@ struct Body<'a> {
 
 pub fn build(request: &ChatRequest, model: &str, stream: bool) -> Result<WireRequest> {
     let mut warnings = Vec::new();
-    let path = path(model, stream)?;
+    let path = path(model, generate(stream))?;
     let thinking = Thinking::of(model.strip_prefix("models/").unwrap_or(model));
     let contents = contents::build(request, thinking.takes_level, &mut warnings)?;
     let mut body = Body {
@@ -46,9 +45,8 @@ pub fn build(request: &ChatRequest, model: &str, stream: bool) -> Result<WireReq
     Ok(WireRequest::json(path, body).with_warnings(warnings))
 }
 
-/// `x`, `models/x` and `tunedModels/x`; whatever else is in the name can't leave its place in the
-/// path, since all but unreserved characters (RFC 3986) are percent-encoded.
-fn path(model: &str, stream: bool) -> Result<String> {
+/// The path of a method of a model: `x`, `models/x` and `tunedModels/x`.
+pub fn path(model: &str, method: &str) -> Result<String> {
     let (folder, name) = match model.split_once('/') {
         Some((folder @ ("models" | "tunedModels"), name)) => (folder, name),
         _ => ("models", model),
@@ -58,23 +56,16 @@ fn path(model: &str, stream: bool) -> Result<String> {
             "model must not be empty: give a name like \"gemini-3.7-flash\".",
         ));
     }
-    let mut path = format!("/{folder}/");
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                path.push(char::from(byte));
-            }
-            _ => {
-                let _ = write!(path, "%{byte:02X}");
-            }
-        }
-    }
-    path.push_str(if stream {
-        ":streamGenerateContent?alt=sse"
+    Ok(format!("/{folder}/{}:{method}", segment(name, "model")?))
+}
+
+/// The method that answers with contents, whole or as events.
+pub fn generate(stream: bool) -> &'static str {
+    if stream {
+        "streamGenerateContent?alt=sse"
     } else {
-        ":generateContent"
-    });
-    Ok(path)
+        "generateContent"
+    }
 }
 
 fn generation_config(
@@ -177,6 +168,6 @@ fn with_options(body: &mut Body<'_>, options: &Map<String, Value>) -> Result<()>
     Ok(())
 }
 
-fn unwritable(error: &serde_json::Error) -> Error {
+pub fn unwritable(error: &serde_json::Error) -> Error {
     Error::invalid_argument(format!("The request can't be written as JSON: {error}"))
 }

@@ -130,6 +130,8 @@ impl Said {
             "invalid_model",
             "model_not_available",
             "model_decommissioned",
+            // Azure.
+            "deploymentnotfound",
         ]) || (is_refusal && self.names_unknown_model())
         {
             return Some(Code::ModelNotFound);

@@ -1,18 +1,26 @@
 //! OpenAI: the Responses API by default, Chat Completions with
-//! `providerOptions: { api: "chat-completions" }`. The files here that begin with `chat_` also serve
-//! the compatible providers.
+//! `providerOptions: { api: "chat-completions" }`. All files here but those of the Responses API also
+//! serve the compatible providers.
 
+mod audio_answer;
 pub(crate) mod chat_answer;
 pub(crate) mod chat_request;
 pub(crate) mod dialect;
+pub(crate) mod embeddings;
 pub(crate) mod failure;
-mod parts;
+pub(crate) mod form;
+pub(crate) mod images;
+pub(crate) mod images_answer;
+pub(crate) mod parts;
 mod reasoning_details;
-mod responses_answer;
-mod responses_request;
+pub(crate) mod responses_answer;
+pub(crate) mod responses_request;
 mod schema;
-mod text;
+pub(crate) mod speech;
+pub(crate) mod text;
 mod tool_pieces;
+pub(crate) mod transcript;
+pub(crate) mod transcription;
 mod usage;
 
 use http::{HeaderMap, StatusCode};
@@ -20,10 +28,18 @@ use serde_json::Value;
 
 use self::chat_answer::ChatAnswer;
 use self::responses_answer::ResponsesAnswer;
-use super::{ChatProvider, ChatStream, CredentialHeader, Failure, Fields, Provider, WireRequest};
+use super::{
+    BatchLimit, ChatProvider, ChatStream, CredentialHeader, EmbedBatch, EmbedProvider, Failure,
+    Fields, GeneratedImages, ImageProvider, Provider, SpeechDecoder, SpeechProvider,
+    TranscriptionProvider, WireRequest,
+};
 use crate::capability::Capability;
 use crate::capability::chat::ChatRequest;
+use crate::capability::embed::EmbedRequest;
 use crate::capability::fold::ChatFold;
+use crate::capability::image::ImageRequest;
+use crate::capability::speech::SpeechRequest;
+use crate::capability::transcription::{Transcript, TranscriptionRequest};
 use crate::capability::verify::VerifyRequest;
 use crate::error::{Error, Result};
 
@@ -65,9 +81,15 @@ impl Provider for OpenAi {
             })
     }
 
-    /// The current small model: inexpensive, reasons, sees images.
+    /// Current, inexpensive models. Whisper is the one that gives times, language and duration.
     fn default_model(&self, capability: Capability) -> Option<&str> {
-        (capability == Capability::Chat).then_some("gpt-5.4-mini")
+        Some(match capability {
+            Capability::Chat => "gpt-5.4-mini",
+            Capability::Embeddings => "text-embedding-3-small",
+            Capability::TextToSpeech => "gpt-4o-mini-tts",
+            Capability::SpeechToText => "whisper-1",
+            Capability::ImageGeneration => "gpt-image-1.5",
+        })
     }
 
     fn failure(&self, status: StatusCode, _: &HeaderMap, body: &[u8]) -> Failure {
@@ -79,6 +101,22 @@ impl Provider for OpenAi {
     }
 
     fn chat(&self) -> Option<&dyn ChatProvider> {
+        Some(self)
+    }
+
+    fn embed(&self) -> Option<&dyn EmbedProvider> {
+        Some(self)
+    }
+
+    fn speech(&self) -> Option<&dyn SpeechProvider> {
+        Some(self)
+    }
+
+    fn transcription(&self) -> Option<&dyn TranscriptionProvider> {
+        Some(self)
+    }
+
+    fn image(&self) -> Option<&dyn ImageProvider> {
         Some(self)
     }
 }
@@ -123,5 +161,63 @@ impl Api {
                 "providerOptions.api must be \"responses\" (the default) or \"chat-completions\".",
             )),
         }
+    }
+}
+
+impl EmbedProvider for OpenAi {
+    fn batch_limit(&self, _: &str) -> BatchLimit {
+        embeddings::OPENAI.limit
+    }
+
+    fn request(
+        &self,
+        request: &EmbedRequest,
+        inputs: &[String],
+        model: &str,
+    ) -> Result<WireRequest> {
+        embeddings::request(request, inputs, model, NAME, &embeddings::OPENAI)
+    }
+
+    fn response(&self, body: &[u8]) -> Result<EmbedBatch> {
+        embeddings::response(body, &embeddings::OPENAI)
+    }
+}
+
+impl SpeechProvider for OpenAi {
+    fn request(&self, request: &SpeechRequest, model: &str, _stream: bool) -> Result<WireRequest> {
+        speech::request(request, model, NAME, &speech::OPENAI)
+    }
+
+    fn decoder(
+        &self,
+        request: &SpeechRequest,
+        headers: &HeaderMap,
+        _stream: bool,
+    ) -> Result<Box<dyn SpeechDecoder>> {
+        Ok(speech::decoder(request, headers))
+    }
+}
+
+impl TranscriptionProvider for OpenAi {
+    fn request(&self, request: &TranscriptionRequest, model: &str) -> Result<WireRequest> {
+        transcription::request(request, model, NAME, &transcription::OPENAI)
+    }
+
+    fn response(&self, request: &TranscriptionRequest, body: &[u8]) -> Result<Transcript> {
+        transcript::response(request, body)
+    }
+}
+
+impl ImageProvider for OpenAi {
+    fn most_at_once(&self, model: &str) -> u32 {
+        (images::OPENAI.most_at_once)(model)
+    }
+
+    fn request(&self, request: &ImageRequest, n: u32, model: &str) -> Result<WireRequest> {
+        images::request(request, n, model, NAME, &images::OPENAI)
+    }
+
+    fn response(&self, _: &ImageRequest, body: &[u8]) -> Result<GeneratedImages> {
+        images_answer::response(body)
     }
 }

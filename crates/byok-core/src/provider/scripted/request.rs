@@ -76,6 +76,7 @@ impl Outgoing {
             body,
             headers: own_headers(self.headers),
             warnings: self.warnings,
+            model: None,
         })
     }
 }

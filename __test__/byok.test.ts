@@ -209,7 +209,11 @@ test("a key goes over as bytes and the caller's array is wiped", async () => {
   await pending;
   assert.equal(Buffer.from(engine.calls[1]?.bytes[0] ?? []).toString(), KEY);
 
-  await byok.registerKey({ userId: "u", provider: "azure-openai", apiKey: { apiKey: KEY, resource: "r" } });
+  await byok.registerKey({
+    userId: "u",
+    provider: "azure-openai",
+    apiKey: { apiKey: KEY, resource: "r" },
+  });
   assert.equal(engine.calls[2]?.args["hasFields"], true);
   assert.deepEqual(JSON.parse(Buffer.from(engine.calls[2]?.bytes[0] ?? []).toString()), {
     apiKey: KEY,

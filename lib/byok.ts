@@ -3,16 +3,20 @@
 
 import { inspect } from "node:util";
 import { storeCallbacks } from "./bridge.js";
+import { declarative } from "./define-provider.js";
+import { DefinedProvider } from "./defined-provider.js";
 import { Engine, type Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import type { NativeStore, StoreCallbacks } from "./native.js";
 import { packageVersion } from "./native.js";
 import * as options from "./options.js";
+import { providerScripts } from "./provider-bridge.js";
 import { encodeJson } from "./request.js";
 import { MemoryStore } from "./stores/memory.js";
 import { nativeHandle } from "./stores/native-store.js";
 import type {
   BYOKOptions,
+  CustomProvider,
   KeyInfo,
   KeyOptions,
   KeyStore,
@@ -47,10 +51,13 @@ export class BYOK implements AsyncDisposable {
     options.checkOptions(o, options.BYOK_OPTIONS, "new BYOK()");
     const { namespace = "default", providers = {}, prefer = [], http, callbackTimeoutMs } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
-    const config = { namespace, providers, prefer, http, callbackTimeoutMs, userAgent };
+    const { settings, defined } = takeApart(providers);
+    const rest = { prefer, http, callbackTimeoutMs, userAgent };
+    const config = { namespace, providers: settings, ...rest };
     const [store, callbacks] = connect(o.store ?? defaultStore());
     this.#namespace = namespace;
-    this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks);
+    const scripts = providerScripts(defined);
+    this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks, scripts);
   }
 
   /**
@@ -159,6 +166,23 @@ export class BYOK implements AsyncDisposable {
     const payload: Payload = { json: encodeJson(rest, `${op}()`), bytes: null };
     return this.#engine.call(op, payload, signal);
   }
+}
+
+/** The settings of all providers as JSON has them, and the functions of those that the app defined. */
+function takeApart(providers: NonNullable<BYOKOptions["providers"]>) {
+  const settings: Record<string, unknown> = {};
+  const defined = new Map<string, DefinedProvider>();
+  for (const [id, given] of Object.entries(providers)) {
+    const { type, ...rest } =
+      given instanceof DefinedProvider ? { type: given } : (given as Partial<CustomProvider>);
+    if (type instanceof DefinedProvider) {
+      defined.set(id, type);
+      settings[id] = { ...rest, type: "defined", definition: declarative(type.definition) };
+    } else {
+      settings[id] = given;
+    }
+  }
+  return { settings, defined };
 }
 
 /** A native store is handed over as it is; any other through callbacks. */

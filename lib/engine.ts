@@ -10,6 +10,7 @@ import type {
   NativeStream,
   NativeTask,
   NativeUpload,
+  ProviderScripts,
   StoreCallbacks,
 } from "./native.js";
 import { native } from "./native.js";
@@ -38,8 +39,9 @@ export class Engine {
     config: string,
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
+    scripts: ProviderScripts | null,
   ) {
-    const engine = unwrap(() => new (native().NativeEngine)(config, store, callbacks));
+    const engine = unwrap(() => new (native().NativeEngine)(config, store, callbacks, scripts));
     this.#native = engine;
     this.#keys = new MasterKeySource(options, (current, previous) => {
       decodeEnvelope(unwrap(() => engine.setMasterKeys(current, previous)));

@@ -49,6 +49,11 @@ export interface StoreCallbacks {
   has: string[];
 }
 
+/** What `provider-bridge.ts` makes of the providers that the app defined. */
+export interface ProviderScripts {
+  call(op: string, json: string): Promise<string>;
+}
+
 export interface NativeEngine {
   setMasterKeys(current: Uint8Array | string, previous: (Uint8Array | string)[]): string;
   call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
@@ -67,6 +72,7 @@ export interface NativeBinding {
     config: string,
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
+    scripts: ProviderScripts | null,
   ) => NativeEngine;
   NativeStore: {
     memory(): NativeStore;

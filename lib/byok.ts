@@ -20,6 +20,7 @@ import type {
   KeyInfo,
   KeyOptions,
   KeyStore,
+  ProviderInfo,
   RegisterKeyOptions,
   RequestDefaults,
   UserOptions,
@@ -125,6 +126,12 @@ export class BYOK implements AsyncDisposable {
     options.checkOptions(o, options.DELETE_USER, "deleteUser()");
     options.required(o, ["userId"], "deleteUser()");
     return await this.#call("deleteUser", o);
+  }
+
+  /** What there is to know of every provider, the built-in ones first: what each can do, which models serve
+   * by default, and what its credential consists of. Asks nobody. */
+  async providers(): Promise<ProviderInfo[]> {
+    return await this.#engine.call("providers", { json: "{}", bytes: null });
   }
 
   /**

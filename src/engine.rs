@@ -246,6 +246,7 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "verifyKey" => encode(engine.verify_key(json)).await,
         "deleteKey" => encode(engine.delete_key(json)).await,
         "deleteUser" => encode(engine.delete_user(json)).await,
+        "providers" => encode(engine.providers()).await,
         "capabilities" => encode(engine.capabilities(json)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),

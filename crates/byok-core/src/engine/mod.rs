@@ -7,6 +7,7 @@ mod chat;
 mod choose;
 mod config;
 mod credential;
+mod describe;
 mod embed;
 mod exchange;
 mod failure;
@@ -25,6 +26,7 @@ mod transcription;
 pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
+pub use describe::{FieldInfo, ProviderInfo};
 pub use request::parse;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::WireRequest;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub trait SpeechProvider: Send + Sync {
     /// `stream` asks for the way that gives the first audio soonest.
@@ -53,6 +53,8 @@ pub struct RawAudio {
     content_type: String,
     usage: SpeechUsage,
     is_empty: bool,
+    /// The answer calls itself a text: an error page, or JSON of some gateway.
+    is_text: bool,
 }
 
 impl RawAudio {
@@ -61,16 +63,21 @@ impl RawAudio {
             content_type: content_type.into(),
             usage,
             is_empty: true,
+            is_text: false,
         }
     }
 
     /// With the answer's own `content-type`, else `otherwise`.
     pub fn of(headers: &HeaderMap, otherwise: &str, usage: SpeechUsage) -> Self {
-        let own = headers
+        let said = headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .filter(|value| value.starts_with("audio/"));
-        RawAudio::new(own.unwrap_or(otherwise), usage)
+            .unwrap_or_default();
+        let own = said.starts_with("audio/").then_some(said);
+        RawAudio {
+            is_text: said.starts_with("text/") || said.starts_with("application/json"),
+            ..RawAudio::new(own.unwrap_or(otherwise), usage)
+        }
     }
 }
 
@@ -80,6 +87,11 @@ impl SpeechDecoder for RawAudio {
     }
 
     fn push(&mut self, chunk: &[u8], audio: &mut Vec<u8>) -> Result<()> {
+        if self.is_text {
+            return Err(Error::bad_response(
+                "The provider answered with a text where audio was expected. Check the base URL, the model and the format.",
+            ));
+        }
         self.is_empty &= chunk.is_empty();
         audio.extend_from_slice(chunk);
         Ok(())
@@ -87,7 +99,7 @@ impl SpeechDecoder for RawAudio {
 
     fn finish(&mut self, _audio: &mut Vec<u8>, _whole: bool) -> Result<()> {
         if self.is_empty {
-            return Err(crate::error::Error::bad_response(
+            return Err(Error::bad_response(
                 "The provider answered without any audio. Send the request again.",
             )
             .with_retryable(true));
@@ -97,5 +109,25 @@ impl SpeechDecoder for RawAudio {
 
     fn usage(&self) -> SpeechUsage {
         self.usage.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_or_json_is_not_taken_for_audio() {
+        let push = |content_type: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", http::HeaderValue::from_static(content_type));
+            let mut audio = RawAudio::of(&headers, "audio/mpeg", SpeechUsage::default());
+            let read = audio.push(b"x", &mut Vec::new());
+            read.map(|()| audio.content_type().to_owned())
+        };
+        assert_eq!(push("audio/wav").unwrap(), "audio/wav");
+        assert_eq!(push("application/octet-stream").unwrap(), "audio/mpeg");
+        assert!(push("text/html; charset=utf-8").is_err());
+        assert!(push("application/json").is_err());
     }
 }

@@ -1,0 +1,175 @@
+// What a case works with: the server that plays the provider, a BYOK that leads to it with a key stored,
+// and checks that every outcome passes, whatever the case is about.
+
+import assert from "node:assert/strict";
+import { inspect } from "node:util";
+import type { BYOK } from "../../byok.js";
+import { BYOKError } from "../../errors.js";
+import type { ProviderOptions } from "../../types.js";
+import type { AnswerFixture, CapabilityFixture, ProviderConformanceOptions } from "../provider.js";
+import { CALLS, type CallKind, type Outcome } from "./calls.js";
+import { answer, type Behaviour, ProviderServer } from "./server.js";
+
+/** For what does not wait for a time limit on purpose. */
+const PATIENCE_MS = 20_000;
+
+export class Context {
+  readonly #made: BYOK[] = [];
+
+  private constructor(
+    readonly options: ProviderConformanceOptions,
+    readonly key: string,
+    readonly call: CallKind,
+    readonly fixture: CapabilityFixture,
+    readonly server: ProviderServer,
+  ) {}
+
+  /** @param call - absent for cases that make no call but register keys */
+  static async open(
+    options: ProviderConformanceOptions,
+    key: string,
+    call: CallKind | undefined,
+    fixture: CapabilityFixture | undefined,
+  ): Promise<Context> {
+    const server = await ProviderServer.start(answer({}));
+    const none: CapabilityFixture = { answer: { body: {} } };
+    return new Context(options, key, call ?? "chat", fixture ?? none, server);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#made.map((byok) => byok.close()));
+    await this.server.close();
+  }
+
+  get provider(): string {
+    return this.options.provider;
+  }
+
+  /** A BYOK whose provider is the server, without a key. */
+  async byok(settings: ProviderOptions = {}): Promise<BYOK> {
+    const byok = await this.options.create({
+      baseURL: `${this.server.origin}/base`,
+      allowPrivateNetwork: true,
+      maxRetries: 0,
+      timeoutMs: PATIENCE_MS,
+      ...settings,
+    });
+    this.#made.push(byok);
+    return byok;
+  }
+
+  /** What users would give as `apiKey`. */
+  get apiKey(): string | Record<string, string> {
+    return this.options.fields ? { ...this.options.fields, apiKey: this.key } : this.key;
+  }
+
+  /** Makes the case's call with a stored key, while the provider behaves so. */
+  async attempt(
+    behaviour: Behaviour,
+    request: Record<string, unknown> = {},
+    settings: ProviderOptions = {},
+  ): Promise<Outcome> {
+    const user = await this.user(settings);
+    this.server.behave(behaviour);
+    return await this.run(user, request);
+  }
+
+  /** A user with a stored key. Nothing has been sent yet. */
+  async user(settings: ProviderOptions = {}) {
+    const byok = await this.byok(settings);
+    const { provider, apiKey } = this;
+    await byok.registerKey({ userId: "u", provider, apiKey, validate: "format" });
+    return byok.use("u", { provider });
+  }
+
+  /** The case's call; its outcome, good or bad, is searched for the key. */
+  async run(
+    user: Awaited<ReturnType<Context["user"]>>,
+    request: Record<string, unknown>,
+  ): Promise<Outcome> {
+    try {
+      const outcome = await CALLS[this.call].run(user, this.request(request));
+      this.holdsNoKey(outcome);
+      this.holdsNoKey(user);
+      return outcome;
+    } catch (error) {
+      this.holdsNoKey(error);
+      throw error;
+    }
+  }
+
+  request(more: Record<string, unknown> = {}): Record<string, unknown> {
+    return { ...CALLS[this.call].request, ...this.fixture.request, ...more };
+  }
+
+  /** The call's good answer. */
+  get good(): Behaviour {
+    return (request, response) => {
+      const { body, contentType } = this.#fixtureFor(request);
+      return answer(body, contentType)(request, response);
+    };
+  }
+
+  /** The good answer as it is when it does not depend on the request. */
+  get sample(): { body: string | Uint8Array | object; contentType: string } {
+    const none = {
+      method: "",
+      url: "",
+      headers: {},
+      body: Buffer.alloc(0),
+      left: Promise.resolve(),
+    };
+    const { body, contentType } = this.#fixtureFor(none);
+    return { body, contentType: contentType ?? "application/json" };
+  }
+
+  #fixtureFor(request: Parameters<Behaviour>[0]): AnswerFixture {
+    const { answer: given, stream } = this.fixture;
+    if (CALLS[this.call].streams && stream !== undefined) {
+      return { contentType: "text/event-stream", ...stream };
+    }
+    return typeof given === "function" ? given(request) : given;
+  }
+
+  /** The call fails with one of these codes, names the provider, and holds no key. */
+  async fails(
+    codes: string,
+    behaviour: Behaviour,
+    request: Record<string, unknown> = {},
+    settings: ProviderOptions = {},
+  ): Promise<BYOKError> {
+    return await this.rejects(codes, () => this.attempt(behaviour, request, settings));
+  }
+
+  async rejects(codes: string, attempt: () => Promise<unknown>): Promise<BYOKError> {
+    const outcome = await attempt().then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    if (!("error" in outcome)) {
+      assert.fail(`it succeeded instead of failing with ${codes}: ${inspect(outcome.value)}`);
+    }
+    const { error } = outcome;
+    this.holdsNoKey(error);
+    assert.ok(error instanceof BYOKError, `not a BYOKError: ${inspect(error)}`);
+    assert.ok(codes.split("|").includes(error.code), `${codes} expected: ${inspect(error)}`);
+    assert.ok(error.message.length > 20, "the message says what happened and what to do");
+    return error;
+  }
+
+  /** No eight characters in a row of the key, in any view of the value. */
+  holdsNoKey(value: unknown): void {
+    const views = [
+      inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, maxStringLength: null }),
+      JSON.stringify(value) ?? "",
+      String(value),
+    ];
+    if (value instanceof Error) views.push(value.stack ?? "", inspect(value.cause));
+    const secret = this.key.slice(-32);
+    for (let at = 0; at + 8 <= secret.length; at++) {
+      const piece = secret.slice(at, at + 8);
+      const view = views.find((text) => text.includes(piece));
+      assert.ok(view === undefined, `a piece of the key is in ${view}`);
+    }
+  }
+}

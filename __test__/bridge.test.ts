@@ -151,6 +151,20 @@ test("delete and replace must say whether they did it", async () => {
   assert.deepEqual(seen, [RECORD, { sealed: "old" }]);
 });
 
+test("replaceMany answers true or false for each item, in their order", async () => {
+  const items = [1, 2].map((n) => ({ record: RECORD, expected: { sealed: `old ${n}` } }));
+  const seen: unknown[] = [];
+  const swap = async (given: unknown) => seen.push(given) > 0 && [true, false];
+  assert.deepEqual(await answer("replaceMany", items, swap as never), { ok: [true, false] });
+  assert.deepEqual(seen, [items]);
+  assert.deepEqual(await answer("replaceMany", [], async () => []), { ok: [] });
+  for (const wrong of [undefined, 2, {}, [true], [true, true, true], [true, 1], new Array(2)]) {
+    const { error } = await answer("replaceMany", items, async () => wrong);
+    assert.equal(error.code, "STORE_ERROR");
+    assert.match(error.message, /replaceMany\(\)/);
+  }
+});
+
 test("scan gives a page with a cursor of text", async () => {
   const options = { limit: 10 };
   assert.deepEqual(

@@ -26,17 +26,26 @@ if (!loaded) console.log("skipped: ../shared/recordings is not present");
 const options = loaded ? {} : { skip: "../shared/recordings is not present" };
 const recordings = loaded ?? [];
 
-const LISTED = ["groq", "deepseek", "xai", "openrouter", "mistral", "together", "perplexity"];
-const RENAMED: Record<string, string> = { moonshotai: "moonshot", togetherai: "together" };
+const LISTED = [
+  ...["groq", "deepseek", "xai", "openrouter", "mistral", "together", "perplexity", "moonshot"],
+  ...["cerebras", "ollama", "azure-openai"],
+];
+const RENAMED: Record<string, string> = {
+  moonshotai: "moonshot",
+  togetherai: "together",
+  azure: "azure-openai",
+  "ollama (local)": "ollama",
+};
 
 /** Who answers here. A server that the library doesn't know is an app's own; the Responses API of
  * others is read by the only reader there is. */
 function providerOf({ api, provider }: Recording): string {
+  if (provider === "azure") return "azure-openai";
   if (api === "messages") return "anthropic";
   if (api === "generate-content") return "gemini";
   if (api === "responses" || provider === "openai") return "openai";
   const id = RENAMED[provider] ?? provider;
-  if ([...LISTED, "moonshot"].includes(id)) return id;
+  if (LISTED.includes(id)) return id;
   return `own-${id.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
 }
 
@@ -73,8 +82,8 @@ function requestFor(recording: Recording, cut: Cut = "whole"): ChatRequest {
     model: "m",
     prompt: "hi",
     headers: askingFor(recordings.indexOf(recording), cut),
-    ...(isCompletion && provider === "openai"
-      ? { providerOptions: { api: "chat-completions" } }
+    ...(["openai", "azure-openai"].includes(provider)
+      ? { providerOptions: { api: isCompletion ? "chat-completions" : "responses" } }
       : {}),
   };
 }

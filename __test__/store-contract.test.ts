@@ -77,6 +77,13 @@ function wholeStore(broken: Partial<KeyStore> = {}, records = new Map<string, Ke
       if (found) records.set(name(record), record);
       return found;
     },
+    replaceMany: async (items) => {
+      const answers: boolean[] = [];
+      for (const { record, expected } of items) {
+        answers.push((await store.replace?.(record, expected)) === true);
+      }
+      return answers;
+    },
     scan: async ({ cursor = "", limit, notPrefix }) => {
       const rest = [...records.keys()].sort().filter((key) => key > cursor);
       const wanted = rest.filter(
@@ -93,10 +100,20 @@ function wholeStore(broken: Partial<KeyStore> = {}, records = new Map<string, Ke
   return store;
 }
 
-async function failures(create: () => KeyStore, reopen?: (store: KeyStore) => KeyStore) {
+function loseConnection(store: KeyStore): void {
+  for (const method of Object.keys(store) as (keyof KeyStore)[]) {
+    store[method] = async () => assert.fail("the connection is closed");
+  }
+}
+
+/** The cases that a store fails; all are tried, or those that match. */
+async function failures(
+  create: () => KeyStore,
+  { reopen, only = /./ }: { reopen?: (store: KeyStore) => KeyStore; only?: RegExp } = {},
+) {
   const failed: string[] = [];
   for (const { name, run } of storeConformance({ name: "s", create, reopen })) {
-    await run().catch(() => failed.push(name.slice("s: ".length)));
+    if (only.test(name)) await run().catch(() => failed.push(name.slice("s: ".length)));
   }
   return failed;
 }
@@ -107,6 +124,7 @@ test("a store with every optional method passes without them having been skipped
     name: "s",
     create: () => wholeStore(),
     reopen: (store) => store,
+    disconnect: loseConnection,
   })) {
     await run((reason) => skipped.push(reason));
   }
@@ -189,7 +207,7 @@ const FAULTS: [fault: string, make: Maker, caughtBy: RegExp][] = [
         return found;
       },
     }),
-    /loses no update of callers/,
+    /loses no update of callers that compare/,
   ],
   [
     "deletes before it writes",
@@ -201,6 +219,53 @@ const FAULTS: [fault: string, make: Maker, caughtBy: RegExp][] = [
       },
     }),
     /never none/,
+  ],
+  [
+    "gives all of many swaps the answer of the first",
+    (records) => ({
+      replaceMany: async (items) => {
+        const swapped = items.map(({ record, expected }) => {
+          const found = records.get(name(record))?.sealed === expected.sealed;
+          if (found) records.set(name(record), record);
+          return found;
+        });
+        return swapped.map(() => swapped[0] === true);
+      },
+    }),
+    /as expected, and says which/,
+  ],
+  [
+    "compares many before it waits and swaps them after",
+    (records) => ({
+      replaceMany: async (items) => {
+        const found = items.map(
+          ({ record, expected }) => records.get(name(record))?.sealed === expected.sealed,
+        );
+        await pause();
+        for (const [n, { record }] of items.entries()) {
+          if (found[n]) records.set(name(record), record);
+        }
+        return found;
+      },
+    }),
+    /loses no update of callers that swap many/,
+  ],
+  [
+    "gives the record of any user with such a label",
+    (records) => ({
+      get: async (id) => [...records.values()].find((r) => r.label === id.label),
+    }),
+    /nobody else's key/,
+  ],
+  [
+    "repairs the sealed texts that it reads",
+    (records) => ({
+      get: async (id) => {
+        const found = records.get(name(id));
+        return found && { ...found, sealed: found.sealed.trim() };
+      },
+    }),
+    /edited, cut/,
   ],
   [
     "walks by offset",
@@ -230,21 +295,32 @@ const FAULTS: [fault: string, make: Maker, caughtBy: RegExp][] = [
 
 for (const [fault, make, caughtBy] of FAULTS) {
   test(`the suite catches a store that ${fault}`, async () => {
-    const failed = await failures(() => {
+    const create = () => {
       const records = new Map<string, KeyRecord>();
       return wholeStore(make(records), records);
-    });
-    assert.ok(
-      failed.some((does) => caughtBy.test(does)),
-      `failed: ${failed.join("; ") || "none"}`,
-    );
+    };
+    assert.equal((await failures(create, { only: caughtBy })).length, 1);
   });
 }
 
+test("the suite catches a store that says there is no record when its connection is gone", async () => {
+  const cases = storeConformance({
+    name: "s",
+    create: () => wholeStore(),
+    disconnect: (store) => {
+      loseConnection(store);
+      store.get = async () => null;
+    },
+  });
+  const found = cases.filter(({ name }) => /connection is gone/.test(name));
+  assert.equal(found.length, 1);
+  for (const { run } of found) await assert.rejects(run(), /get\(\) must reject/);
+});
+
 test("the suite catches a store that is empty after it was opened again", async () => {
-  const failed = await failures(
-    () => wholeStore(),
-    () => wholeStore(),
-  );
+  const failed = await failures(() => wholeStore(), {
+    reopen: () => wholeStore(),
+    only: /opened again|another process|several processes/,
+  });
   assert.deepEqual(failed.length, 3, failed.join("; "));
 });

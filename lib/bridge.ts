@@ -9,7 +9,7 @@ import type { StoreCallbacks } from "./native.js";
 import type { KeyId, KeyRecord, KeyStore } from "./types.js";
 
 const REQUIRED = ["get", "set", "delete", "list"] as const;
-const OPTIONAL = ["replace", "scan", "close"] as const;
+const OPTIONAL = ["replace", "replaceMany", "scan", "close"] as const;
 type Op = (typeof REQUIRED)[number] | (typeof OPTIONAL)[number];
 
 /** @throws INVALID_ARGUMENT when a method is missing or not a function. */
@@ -80,6 +80,8 @@ async function perform(store: KeyStore, op: Op, args: any): Promise<unknown> {
         "replace()",
         "the record was written",
       );
+    case "replaceMany":
+      return checkAnswers(await store.replaceMany?.(args), args.length);
     case "scan":
       return checkPage(await store.scan?.(args));
     case "close":
@@ -126,6 +128,25 @@ function checkPage(page: unknown): { records: KeyRecord[]; cursor?: string } {
     );
   }
   return { records: checked, cursor };
+}
+
+/** One true or false for each of `count` items. */
+function checkAnswers(answers: unknown, count: number): boolean[] {
+  if (!Array.isArray(answers)) {
+    throw new BadAnswer(
+      "STORE_ERROR",
+      `The key store's replaceMany() must resolve to an array of booleans; it gave ${kind(answers)}.`,
+    );
+  }
+  if (answers.length !== count) {
+    throw new BadAnswer(
+      "STORE_ERROR",
+      `The key store's replaceMany() must answer for each item; it gave ${answers.length} answers for ${count} items.`,
+    );
+  }
+  return Array.from(answers, (answer, index) =>
+    checkBoolean(answer, `replaceMany()[${index}]`, "the record was written"),
+  );
 }
 
 function checkBoolean(answer: unknown, method: string, meaning: string): boolean {

@@ -7,25 +7,41 @@ import { declarative } from "./define-provider.js";
 import { DefinedProvider } from "./defined-provider.js";
 import { Engine, type Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
+import { checkEvent, type Listeners, noticeCallback } from "./events.js";
+import { HOOKS, prepareHealth } from "./health-options.js";
+import { limiterCallback } from "./limits/bridge.js";
+import { prepareLimits } from "./limits/options.js";
 import type { NativeStore, StoreCallbacks } from "./native.js";
 import { packageVersion } from "./native.js";
 import * as options from "./options.js";
-import { providerScripts } from "./provider-bridge.js";
+import { providerCallback } from "./provider-bridge.js";
 import { encodeJson } from "./request.js";
 import { MemoryStore } from "./stores/memory.js";
 import { nativeHandle } from "./stores/native-store.js";
+import { Observer } from "./telemetry/observer.js";
 import type {
+  BYOKEvents,
   BYOKOptions,
   CustomProvider,
   KeyInfo,
   KeyOptions,
   KeyStore,
+  LimitState,
+  LimitsQuery,
+  PriceTable,
   ProviderInfo,
   RegisterKeyOptions,
   RequestDefaults,
+  UsageEvent,
+  UsageFilter,
+  UsageQuery,
+  UsageReport,
   UserOptions,
   VerifyKeyOptions,
 } from "./types.js";
+import { usageCallback } from "./usage/bridge.js";
+import { ndjson, usagePages } from "./usage/export.js";
+import { checkPrices, encodeUsageFilter, encodeUsageQuery, prepareUsage } from "./usage/options.js";
 import { User } from "./user.js";
 
 /**
@@ -43,6 +59,7 @@ import { User } from "./user.js";
 export class BYOK implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #namespace: string;
+  readonly #listeners: Listeners = new Map();
 
   /**
    * @throws BYOKError `INVALID_MASTER_KEY` for a missing or weak master key, `INVALID_ARGUMENT` naming
@@ -50,15 +67,48 @@ export class BYOK implements AsyncDisposable {
    */
   constructor(o: BYOKOptions) {
     options.checkOptions(o, options.BYOK_OPTIONS, "new BYOK()");
-    const { namespace = "default", providers = {}, prefer = [], http, callbackTimeoutMs } = o;
+    const {
+      namespace = "default",
+      providers = {},
+      prefer = [],
+      http,
+      callbackTimeoutMs,
+      cache,
+    } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
     const { settings, defined } = takeApart(providers);
-    const rest = { prefer, http, callbackTimeoutMs, userAgent };
-    const config = { namespace, providers: settings, ...rest };
+    const limits = o.limits === undefined ? undefined : prepareLimits(o.limits);
+    const usage = prepareUsage(o.usage);
+    const health = prepareHealth(o.health);
+    if (o.hooks !== undefined) options.checkOptions(o.hooks, HOOKS, "hooks");
+    const config = {
+      namespace,
+      providers: settings,
+      prefer,
+      http,
+      callbackTimeoutMs,
+      cache,
+      userAgent,
+      limits: limits?.config,
+      usage: usage.config,
+      health,
+    };
     const [store, callbacks] = connect(o.store ?? defaultStore());
+    const limiter = limits && limiterCallback(limits);
+    const sink = usageCallback(usage.sink);
+    const services = {
+      ...(limiter && { limiter }),
+      ...(sink && { usage: sink }),
+      ...(defined.size > 0 && { providers: providerCallback(defined) }),
+      notice: noticeCallback(this.#listeners),
+    };
     this.#namespace = namespace;
-    const scripts = providerScripts(defined);
-    this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks, scripts);
+    this.#engine = new Engine(
+      o,
+      encodeJson(config, "new BYOK()"),
+      { store, callbacks, usageStore: usage.store, services },
+      new Observer(o.hooks, o.telemetry),
+    );
   }
 
   /**
@@ -152,7 +202,75 @@ export class BYOK implements AsyncDisposable {
     return new User(this.#engine, userId, defaults && definedOf(defaults));
   }
 
-  /** Ends what is still running with `CLOSED`, closes connections and the store. Operations afterwards
+  /**
+   * What calls used, as sums over time and groups. Everything that ended before this call is in them.
+   *
+   * @throws BYOKError `INVALID_ARGUMENT` for a range that holds nothing, or when usage is off; the sink's own
+   * @example
+   * ```ts
+   * const { rows } = await byok.usage({ userId: "user_123", from: "2026-11-01", groupBy: ["model"], interval: "day" });
+   * ```
+   */
+  async usage(query: UsageQuery): Promise<UsageReport> {
+    const json = encodeJson(encodeUsageQuery(query), "usage()");
+    return await this.#engine.call("usage", { json, bytes: null }, query.signal);
+  }
+
+  /** The events behind the sums, in the order of time; read page by page while the loop goes on. */
+  async *usageEvents(filter: UsageFilter): AsyncGenerator<UsageEvent, void, undefined> {
+    for await (const page of usagePages(this.#engine, filter, "usageEvents()")) yield* page;
+  }
+
+  /**
+   * The events as NDJSON, one a line.
+   *
+   * @example
+   * ```ts
+   * await writeFile("usage.ndjson", byok.exportUsage({ from: "2026-11-01" }));
+   * ```
+   */
+  exportUsage(filter: UsageFilter): ReadableStream<Uint8Array> {
+    encodeUsageFilter(filter, "exportUsage()");
+    return ndjson(usagePages(this.#engine, filter, "exportUsage()"));
+  }
+
+  /** Prices for calls that end from now on; replaces the table of `usage.prices`. */
+  async setPrices(prices: PriceTable): Promise<void> {
+    checkPrices(prices, "setPrices()");
+    const json = encodeJson(prices, "setPrices()");
+    await this.#engine.call("setPrices", { json, bytes: null });
+  }
+
+  /** How the limits stand that such a call would meet, without taking anything; empty without limits. */
+  async limits(query: LimitsQuery): Promise<LimitState[]> {
+    options.checkOptions(query, options.LIMITS, "limits()");
+    options.required(query, ["userId"], "limits()");
+    return await this.#call("limits", query);
+  }
+
+  /**
+   * Tells a listener of what happens apart from its calls: see {@link BYOKEvents}.
+   *
+   * @example
+   * ```ts
+   * byok.on("key.invalid", ({ userId, provider }) => mail(userId, `Your ${provider} key no longer works.`));
+   * ```
+   */
+  on<E extends keyof BYOKEvents>(event: E, listener: (event: BYOKEvents[E]) => void): this {
+    checkEvent(event, listener, "on()");
+    const listeners = this.#listeners.get(event) ?? new Set();
+    listeners.add(listener as (event: never) => void);
+    this.#listeners.set(event, listeners);
+    return this;
+  }
+
+  /** Ends what `on` began. */
+  off<E extends keyof BYOKEvents>(event: E, listener: (event: BYOKEvents[E]) => void): this {
+    this.#listeners.get(event)?.delete(listener as (event: never) => void);
+    return this;
+  }
+
+  /** Ends what is still running with `CLOSED`, writes the usage that waits, closes connections, sink and store. Operations afterwards
    * fail with `CLOSED`; closing twice is fine. Call it before `worker.terminate()`. */
   async close(): Promise<void> {
     return this.#engine.close();

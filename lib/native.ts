@@ -49,12 +49,18 @@ export interface StoreCallbacks {
   has: string[];
 }
 
-/** What `provider-bridge.ts` makes of the providers that the app defined. */
-export interface ProviderScripts {
-  call(op: string, json: string): Promise<string>;
+/** What the app brings beside its store, as one function each that never throws. */
+export interface ServiceCallbacks {
+  limiter?: (op: string, json: string) => Promise<string>;
+  usage?: (op: string, json: string) => Promise<string>;
+  notice?: (op: string, json: string) => Promise<string>;
+  /** The functions of the providers that the app defined. */
+  providers?: (op: string, json: string) => Promise<string>;
 }
 
 export interface NativeEngine {
+  /** Whether calls from now on say which attempts they made: `attempts` beside the outcome. */
+  setTracing(on: boolean): void;
   setMasterKeys(current: Uint8Array | string, previous: (Uint8Array | string)[]): string;
   call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
   cancel(callId: number): void;
@@ -72,7 +78,8 @@ export interface NativeBinding {
     config: string,
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
-    scripts: ProviderScripts | null,
+    usageStore: NativeStore | null,
+    services: ServiceCallbacks | null,
   ) => NativeEngine;
   NativeStore: {
     memory(): NativeStore;

@@ -5,16 +5,15 @@
 import { keepCause } from "./causes.js";
 import type { DefinedProvider } from "./defined-provider.js";
 import type { BYOKErrorCode } from "./errors.js";
-import type { ProviderScripts } from "./native.js";
+import type { ServiceCallbacks } from "./native.js";
 import type { ProviderDefinition, ProviderEvent, ProviderRequest } from "./types/provider.js";
 import type { Warning } from "./types.js";
 
-/** The functions of these providers, or nothing when there are none. */
-export function providerScripts(
+/** The functions of these providers as one. */
+export function providerCallback(
   providers: ReadonlyMap<string, DefinedProvider>,
-): ProviderScripts | null {
-  if (providers.size === 0) return null;
-  return { call: (op, json) => callProvider(providers, op, json) };
+): NonNullable<ServiceCallbacks["providers"]> {
+  return (op, json) => callProvider(providers, op, json);
 }
 
 /** `acme.chat.request`: names of providers may have dots, too. */

@@ -5,7 +5,7 @@ import type { Engine } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import { asBytes, encodeJson } from "./request.js";
 import type { TranscriptionRequest, TranscriptionResult } from "./types.js";
-import { Upload, type UploadSource } from "./upload.js";
+import { readerOf, Upload, type UploadSource } from "./upload.js";
 
 /** @param body - the checked options; `audio` and what a Blob says of itself are put in here */
 export async function transcribe(
@@ -29,7 +29,8 @@ export async function transcribe(
       "speechToText(): audio must be a Uint8Array, an ArrayBuffer, a Blob, a ReadableStream or an async iterable of Uint8Arrays.",
     );
   }
-  const upload = new Upload((length) => engine.upload(length), audio);
+  const length = audio instanceof Blob ? audio.size : undefined;
+  const upload = new Upload(engine.upload(length), readerOf(audio));
   try {
     const named = { ...ofBlob(audio), ...body, audio: { $upload: upload.id } };
     const payload = { json: encodeJson(named, "speechToText()"), bytes: null };

@@ -7,6 +7,14 @@ import type { NativeUpload } from "./native.js";
 /** Where an upload's bytes come from. Iterables may also give strings, which are sent as UTF-8. */
 export type UploadSource = ReadableStream<Uint8Array> | AsyncIterable<unknown> | Blob;
 
+/** A source as an upload reads it. */
+export interface PieceReader {
+  /** The next bytes; nothing at the end. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Nothing more is wanted. */
+  cancel(reason: unknown): Promise<unknown>;
+}
+
 /** Larger pieces are cut: each is copied on its way, and waits as a whole. */
 const PIECE_BYTES = 256 * 1024;
 
@@ -16,25 +24,19 @@ export class Upload {
   /** Settles when nothing more is read from the source. Never rejects. */
   readonly done: Promise<void>;
   readonly #native: NativeUpload;
-  readonly #reader: Reader;
+  readonly #reader: PieceReader;
   #failure: { error: unknown } | undefined;
   #stopped = false;
 
   /**
    * Begins to read.
    *
-   * @param open - `engine.upload`
-   * @param length - in bytes, where it is known; a Blob knows its own
-   * @throws TypeError for a stream that is locked
+   * @param native - `engine.upload(length)`
    */
-  constructor(
-    open: (length?: number) => NativeUpload,
-    source: UploadSource,
-    length: number | undefined = source instanceof Blob ? source.size : undefined,
-  ) {
-    this.#reader = readerOf(source);
-    this.#native = open(length);
-    this.id = this.#native.id;
+  constructor(native: NativeUpload, reader: PieceReader) {
+    this.#reader = reader;
+    this.#native = native;
+    this.id = native.id;
     this.done = this.#pump();
   }
 
@@ -87,13 +89,8 @@ export class Upload {
   }
 }
 
-interface Reader {
-  /** The next bytes; nothing at the end. */
-  read(): Promise<Uint8Array | undefined>;
-  cancel(reason: unknown): Promise<unknown>;
-}
-
-function readerOf(source: UploadSource): Reader {
+/** @throws TypeError for a stream that is locked */
+export function readerOf(source: UploadSource): PieceReader {
   const stream = source instanceof Blob ? source.stream() : source;
   if (stream instanceof ReadableStream) {
     const reader = stream.getReader();

@@ -4,10 +4,16 @@ import { inspect } from "node:util";
 import { AudioStream } from "./audio-stream.js";
 import { ByteStream } from "./byte-stream.js";
 import type { Engine, Payload } from "./engine.js";
+import { invalidArgument } from "./errors.js";
+import { fetchFor } from "./fetch.js";
+import { type ForwardedRequest, forward } from "./forward.js";
 import {
   CAPABILITIES,
   checkOptions,
   EMBED,
+  FETCH,
+  FORWARD,
+  identifier,
   isSignal,
   type OptionTable,
   required,
@@ -26,6 +32,8 @@ import type {
   ChatResult,
   EmbedRequest,
   EmbedResult,
+  FetchOptions,
+  ForwardOptions,
   GeneratedImage,
   ImageRequest,
   ImageResult,
@@ -174,6 +182,56 @@ export class User {
     return { ...result, images };
   }
 
+  /**
+   * A `fetch` for any SDK of that provider, which puts this user's key in natively: the SDK never has
+   * one. Its `apiKey` can be any text; credentials that it sends are taken out.
+   *
+   * Only the provider's own address is asked, or the one that is configured for it or sealed with the
+   * key: another URL is an error before the key is opened. Requests to the provider's public address go to
+   * the configured one. Redirects are never followed. Nothing is sent twice: retries are the SDK's.
+   *
+   * It is the contract of the global `fetch`: `TypeError` without an answer (the `cause` is a
+   * `BYOKError`), the signal's reason for one that was aborted. `BYOKError` when there is nothing to send,
+   * as with `KEY_NOT_FOUND`.
+   *
+   * @example
+   * ```ts
+   * const openai = new OpenAI({ apiKey: "byok", fetch: byok.use("user_123").fetch("openai") });
+   * ```
+   */
+  fetch(provider: string, o: FetchOptions = {}): typeof fetch {
+    const complaint = identifier(provider, "provider");
+    if (complaint !== undefined) throw invalidArgument(`fetch(): ${complaint}`);
+    checkOptions(o, FETCH, "fetch()");
+    return fetchFor(this.#engine, this.#target(provider, o.label));
+  }
+
+  /**
+   * Passes a client's request on to a provider with this user's key, and gives its answer to pass back:
+   * a reverse proxy for clients that speak the provider's own wire format. **Who the user is, is yours to
+   * check before.** The client's credentials, cookies and what else it says of itself stay here.
+   *
+   * The body is streamed both ways. Any answer is a `Response`, also a provider's error; no answer at all
+   * is a `TypeError` as with `fetch`. When the client goes away, the request at the provider ends.
+   *
+   * @example
+   * ```ts
+   * // A route of any Web-standard framework; its client: new OpenAI({ baseURL: "https://app.example/v1" })
+   * export const POST = async (request: Request) =>
+   *   byok.use(await userOf(request)).forward(request, { provider: "openai" });
+   * ```
+   */
+  async forward(request: ForwardedRequest, o: ForwardOptions = {}): Promise<Response> {
+    checkOptions(o, FORWARD, "forward()");
+    const provider = o.provider ?? this.#defaults?.provider;
+    if (provider === undefined) {
+      throw invalidArgument(
+        'forward() needs provider: forward(request, { provider: "openai" }), or use(userId, { provider }).',
+      );
+    }
+    return await forward(this.#engine, this.#target(provider, o.label), request, o);
+  }
+
   /** What this user's stored keys can be used for. Asks the store, not the providers. */
   async capabilities(o: { signal?: AbortSignal | undefined } = {}): Promise<Capability[]> {
     checkOptions(o, CAPABILITIES, "capabilities()");
@@ -182,6 +240,13 @@ export class User {
       bytes: null,
     };
     return await this.#engine.call("capabilities", payload, o.signal);
+  }
+
+  /** A default label belongs to the default provider. */
+  #target(provider: string, label: string | undefined) {
+    const { provider: usual = provider, label: usualLabel } = this.#defaults ?? {};
+    const inherited = usual === provider ? usualLabel : undefined;
+    return { userId: this.#userId, provider, label: label ?? inherited };
   }
 
   #encode(

@@ -5,6 +5,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { build, checkTools, installPackages, root, run, step } from "./prepare.mjs";
+import { startServices, stopServices } from "./services.mjs";
 
 checkTools();
 installPackages();
@@ -16,8 +17,11 @@ run("cargo", ["build", "--quiet", "-p", "byok-vault", "--examples"]);
 
 build();
 run("npm", ["run", "--silent", "build:test"]);
+await startServices();
+// `run` ends this process when a command fails; what was started stays then, for a look at it.
 step("Node tests on the debug build");
 nodeTests("dist-test", "__test__");
+await stopServices();
 
 build({ release: true });
 step("Node tests of the package as it ships");

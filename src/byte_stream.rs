@@ -121,9 +121,10 @@ async fn dispatch(
     engine: &Engine,
     op: &str,
     json: &str,
-    _attachments: Vec<Vec<u8>>,
+    attachments: Vec<Vec<u8>>,
 ) -> Result<ByteAnswer> {
     match op {
+        "forward" => engine.forward(json, attachments).await,
         "textToSpeechStream" => engine.text_to_speech_stream(json).await,
         _ => Err(Error::new(
             Code::Internal,

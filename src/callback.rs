@@ -19,10 +19,10 @@ pub struct Callback {
     timeout: Duration,
     /// What the app knows it as: `store`.
     name: &'static str,
+    /// What to look at when it does not answer.
+    check: &'static str,
     failed: Code,
     timed_out: Code,
-    /// What to look at when it does not answer.
-    advice: &'static str,
 }
 
 impl Callback {
@@ -31,9 +31,9 @@ impl Callback {
             function: Arc::new(function),
             timeout,
             name: "store",
+            check: "Check the database",
             failed: Code::StoreError,
             timed_out: Code::StoreTimeout,
-            advice: "Check the database",
         }
     }
 
@@ -43,9 +43,36 @@ impl Callback {
             function: Arc::new(function),
             timeout,
             name: "providers",
+            check: "Functions of a definition should return at once",
             failed: Code::BadResponse,
             timed_out: Code::Timeout,
-            advice: "Functions of a definition should return at once",
+        }
+    }
+
+    pub fn limiter(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            function: Arc::new(function),
+            timeout,
+            name: "limiter",
+            check: "Check Redis, or whatever it asks",
+            failed: Code::LimiterError,
+            timed_out: Code::LimiterError,
+        }
+    }
+
+    pub fn usage(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            name: "usage.sink",
+            ..Callback::store(function, timeout)
+        }
+    }
+
+    pub fn notice(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            name: "listener",
+            failed: Code::Internal,
+            timed_out: Code::Internal,
+            ..Callback::store(function, timeout)
         }
     }
 
@@ -72,7 +99,7 @@ impl Callback {
                     "{}.{op} did not answer within {} ms. {}; callbackTimeoutMs sets the limit.",
                     self.name,
                     self.timeout.as_millis(),
-                    self.advice
+                    self.check
                 ),
             )),
         }

@@ -3,13 +3,17 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use byok_core::engine::{Engine, EngineConfig, from_vault, parse};
+use byok_core::engine::{Engine, EngineConfig, Services, from_vault, parse};
 use byok_core::error::{Code, Error, Result};
+use byok_core::limit::Limiter;
 use byok_core::provider::Scripts;
 use byok_core::store::KeyStore;
+use byok_core::trace::Trace;
+use byok_core::usage::UsageStore;
 use byok_vault::MasterKey;
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw, Uint8Array};
@@ -18,8 +22,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::bridge::limiter::CallbackLimiter;
+use crate::bridge::notice::notify;
 use crate::bridge::provider::CallbackScripts;
 use crate::bridge::store::CallbackStore;
+use crate::bridge::usage::CallbackUsage;
 use crate::byte_stream::NativeByteStream;
 use crate::callback::{Callback, RawCallback};
 use crate::store::NativeStore;
@@ -39,12 +46,19 @@ pub struct StoreCallbacks {
     pub has: Vec<String>,
 }
 
-/// The functions of the app's providers, wrapped by `lib/provider-bridge.ts`.
+/// What the app brings beside its store, wrapped in TypeScript.
 #[napi(object, object_to_js = false)]
-pub struct ProviderScripts {
-    /// `op` is the provider's name, a dot, and the function's: `acme.chat.request`.
+#[derive(Default)]
+pub struct ServiceCallbacks {
     #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
-    pub call: RawCallback,
+    pub limiter: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub usage: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub notice: Option<RawCallback>,
+    /// The functions of the app's providers: `op` is the provider's name, a dot, and the function's.
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub providers: Option<RawCallback>,
 }
 
 #[napi]
@@ -53,6 +67,8 @@ pub struct NativeEngine {
     calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
     /// Ends what is running when the engine is closed.
     closing: CancellationToken,
+    /// Whether calls say which attempts they made.
+    tracing: AtomicBool,
 }
 
 #[napi]
@@ -63,13 +79,21 @@ impl NativeEngine {
         config: String,
         store: Option<&NativeStore>,
         callbacks: Option<StoreCallbacks>,
-        scripts: Option<ProviderScripts>,
+        usage_store: Option<&NativeStore>,
+        services: Option<ServiceCallbacks>,
     ) -> napi::Result<Self> {
-        create(&config, store, callbacks, scripts)
-            .map(|engine| NativeEngine {
-                engine: Arc::new(engine),
-                calls: Arc::default(),
-                closing: CancellationToken::new(),
+        create(&config, store, callbacks, usage_store, services)
+            .map(|engine| {
+                let engine = Arc::new(engine);
+                if engine.needs_tending() {
+                    napi::bindgen_prelude::spawn(Engine::tend(Arc::downgrade(&engine)));
+                }
+                NativeEngine {
+                    engine,
+                    calls: Arc::default(),
+                    closing: CancellationToken::new(),
+                    tracing: AtomicBool::new(false),
+                }
             })
             .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
     }
@@ -110,6 +134,7 @@ impl NativeEngine {
         }
         let closing = self.closing.clone();
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
+        let trace = self.trace();
         promise::spawn(env, async move {
             let cancelled = async {
                 match &registration {
@@ -117,13 +142,21 @@ impl NativeEngine {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let call = dispatch(&engine, &op, &json, attachments);
+            let answer = tokio::select! {
                 biased;
                 () = cancelled => envelope::error(&aborted()),
                 () = closing.cancelled() => envelope::error(&closed()),
-                answer = dispatch(&engine, &op, &json, attachments) => answer,
-            }
+                answer = envelope::traced(trace.clone(), call) => answer,
+            };
+            envelope::with_attempts(answer, trace.as_ref())
         })
+    }
+
+    /// Whether calls from now on say which attempts they made: `attempts` beside the outcome.
+    #[napi(catch_unwind)]
+    pub fn set_tracing(&self, on: bool) {
+        self.tracing.store(on, Ordering::Relaxed);
     }
 
     /// Settles a pending call with `ABORTED`; a call that is over is left alone.
@@ -148,6 +181,7 @@ impl NativeEngine {
             &op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
         )
     }
 
@@ -178,6 +212,7 @@ impl NativeEngine {
             op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
         )
     }
 
@@ -186,6 +221,12 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn upload(&self, length: Option<f64>) -> NativeUpload {
         NativeUpload::open(self.engine.uploads(), length)
+    }
+}
+
+impl NativeEngine {
+    fn trace(&self) -> Option<Trace> {
+        self.tracing.load(Ordering::Relaxed).then(Trace::default)
     }
 }
 
@@ -204,7 +245,8 @@ fn create(
     config: &str,
     store: Option<&NativeStore>,
     callbacks: Option<StoreCallbacks>,
-    scripts: Option<ProviderScripts>,
+    usage_store: Option<&NativeStore>,
+    services: Option<ServiceCallbacks>,
 ) -> Result<Engine> {
     let config: EngineConfig = parse(config)?;
     let timeout = config
@@ -217,10 +259,29 @@ fn create(
         }
         _ => return Err(Error::invalid_argument("store: give one store.")),
     };
-    let scripts = scripts.map(|ProviderScripts { call }| {
-        Arc::new(CallbackScripts(Callback::provider(call, timeout))) as Arc<dyn Scripts>
+    let ServiceCallbacks {
+        limiter,
+        usage,
+        notice,
+        providers,
+    } = services.unwrap_or_default();
+    let usage: Option<Arc<dyn UsageStore>> = match (usage_store, usage) {
+        (Some(native), _) => native.usage.clone(),
+        (None, Some(call)) => Some(Arc::new(CallbackUsage(Callback::usage(call, timeout)))),
+        (None, None) => None,
+    };
+    let limiter = limiter.map(|call| -> Arc<dyn Limiter> {
+        Arc::new(CallbackLimiter(Callback::limiter(call, timeout)))
     });
-    Engine::with_scripts(config, store, scripts)
+    let services = Services {
+        limiter,
+        usage,
+        scripts: providers.map(|call| -> Arc<dyn Scripts> {
+            Arc::new(CallbackScripts(Callback::provider(call, timeout)))
+        }),
+        notify: notice.map(|call| notify(Callback::notice(call, timeout))),
+    };
+    Engine::with(config, store, services)
 }
 
 /// What tests of debug builds see become an error: nothing else here is known to panic.
@@ -248,6 +309,10 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "deleteUser" => encode(engine.delete_user(json)).await,
         "providers" => encode(engine.providers()).await,
         "capabilities" => encode(engine.capabilities(json)).await,
+        "usage" => encode(engine.usage(json)).await,
+        "exportUsage" => encode(engine.export_usage(json)).await,
+        "setPrices" => encode(engine.set_prices(json)).await,
+        "limits" => encode(engine.limits(json)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),

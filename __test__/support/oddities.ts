@@ -57,7 +57,8 @@ export function hasNoAnswer(recording: Recording): boolean {
 }
 
 /** Providers whose streams end with `[DONE]`; others may close after the finish reason. */
-const SAYS_DONE = /^(openai|groq|deepseek|xai|openrouter|mistral|together|moonshot)$/;
+const SAYS_DONE =
+  /^(openai|azure-openai|groq|deepseek|xai|openrouter|mistral|together|moonshot|cerebras)$/;
 
 /** Where the proof that a stream is complete ends, in bytes: what is after it may be lost. */
 export function proofOfEnd(recording: Recording, provider: string): number {

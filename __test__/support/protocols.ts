@@ -230,6 +230,27 @@ const elevenlabs: Fixtures = {
 
 const PROTOCOLS: Record<string, Fixtures> = {
   openai: { ...compatible, chat: responses },
+  fireworks: {
+    ...compatible,
+    imageGeneration: { answer: { body: PNG, contentType: "image/png" } },
+  },
+  mistral: {
+    ...compatible,
+    textToSpeech: {
+      answer: { body: { audio_data: MP3.toString("base64") } },
+      stream: {
+        body: named([
+          { type: "speech.audio.delta", audio_data: MP3.toString("base64") },
+          { type: "speech.audio.done", usage: { prompt_tokens: 2, total_tokens: 2 } },
+        ]),
+      },
+    },
+  },
+  xai: {
+    ...compatible,
+    textToSpeech: { answer: { body: MP3, contentType: "audio/mpeg" }, takesModel: false },
+    speechToText: { answer: { body: { text: "Hello.", duration: 0.5 } }, takesModel: false },
+  },
   anthropic,
   gemini,
   cohere,

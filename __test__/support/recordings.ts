@@ -29,6 +29,11 @@ const FOLDER = join(__dirname, "../../../shared/recordings");
 
 /** All recorded chats of the protocols that are read here; undefined where the folder is absent. */
 export function loadChats(): Recording[] | undefined {
+  return loadAll()?.filter(isChat).flatMap(streamsOf);
+}
+
+/** Every recorded answer, whatever it is of; undefined where the folder is absent. */
+export function loadAll(): Recording[] | undefined {
   if (!existsSync(FOLDER)) return undefined;
   const expected: Json = JSON.parse(readFileSync(join(FOLDER, "EXPECTED.json"), "utf8"));
   const files = readdirSync(FOLDER, { recursive: true, withFileTypes: true })
@@ -51,7 +56,7 @@ export function loadChats(): Recording[] | undefined {
     }
     all.push(...found);
   }
-  return all.filter(isChat).flatMap(streamsOf);
+  return all;
 }
 
 /** The events of a stream of JSON, without the end mark; an event that is not JSON is left out. */

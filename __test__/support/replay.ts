@@ -24,14 +24,15 @@ export async function startReplay(recordings: readonly Recording[]): Promise<Rep
   const server = createServer((request, response) => {
     request.resume();
     request.on("end", () => {
-      const recording = recordings[Number(request.headers["x-recording"])];
+      // A link inside an answer leads to a path instead: nobody adds headers to it.
+      const linked = /^\/download\/(\d+)$/.exec(request.url ?? "")?.[1];
+      const recording = recordings[Number(linked ?? request.headers["x-recording"])];
       if (!recording) {
         response.writeHead(404).end("no such recording");
         return;
       }
-      const type = recording.kind === "sse" ? "text/event-stream" : "application/json";
-      response.writeHead(recording.status, { "content-type": type });
-      send(response, recording.body, String(request.headers["x-cut"]) as Cut);
+      response.writeHead(recording.status, { "content-type": typeOf(recording) });
+      send(response, recording.body, String(request.headers["x-cut"] ?? "whole") as Cut);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -42,6 +43,14 @@ export async function startReplay(recordings: readonly Recording[]): Promise<Rep
       server.close();
     },
   };
+}
+
+function typeOf({ kind, body }: Recording): string {
+  if (kind === "sse") return "text/event-stream";
+  if (kind === "json") return "application/json";
+  const start = body.subarray(0, 3).toString("latin1");
+  if (start === "ID3" || (start[0] === "\xff" && start[1] !== "\xd8")) return "audio/mpeg";
+  return start.startsWith("\xff\xd8") ? "image/jpeg" : "text/plain";
 }
 
 function send(response: ServerResponse, body: Buffer, cut: Cut): void {

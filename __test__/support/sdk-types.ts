@@ -14,11 +14,14 @@ const ROOT = join(__dirname, "../..");
 const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
 
 /** The module of one target: what it imports, the type, and fields that the type can't know. */
-interface Module {
+export interface Module {
   head: string;
   type: string;
   without?: readonly string[];
 }
+
+/** Stands in a body for a file, which JSON can't write. */
+export const FILE = "@file@";
 
 const MODULES: Partial<Record<TargetName, Module>> = {
   "openai-responses": {
@@ -62,10 +65,16 @@ export function typeErrors(
 ): string {
   const module = MODULES[target];
   if (!module) throw new Error(`There are no types for ${target}.`);
+  return typeErrorsOf(module, bodies, folderName);
+}
+
+/** The same for a module that is not in the list. */
+export function typeErrorsOf(module: Module, bodies: readonly Body[], folderName: string): string {
   const lines = bodies.map(({ name, body }) => {
     const kept = { ...body };
     for (const field of module.without ?? []) delete kept[field];
-    return `// ${name}\n(${JSON.stringify(kept, null, 2)}) satisfies ${module.type};\n`;
+    const text = JSON.stringify(kept, null, 2).replaceAll(`"${FILE}"`, 'new File([], "a.wav")');
+    return `// ${name}\n(${text}) satisfies ${module.type};\n`;
   });
   const folder = join(ROOT, "dist-test/wire-types", folderName);
   rmSync(folder, { recursive: true, force: true });

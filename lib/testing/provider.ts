@@ -2,7 +2,6 @@
 // as named cases for any test runner. It plays the provider on a local server, so the fixtures only say
 // what a good answer looks like. The cases themselves stand in the folder of the same name.
 
-import { randomBytes } from "node:crypto";
 import type { BYOK } from "../byok.js";
 import type { Capability } from "../types/key.js";
 import type { ProviderOptions } from "../types.js";
@@ -14,6 +13,7 @@ import { interruptionCases } from "./provider/interruptions.js";
 import { keyCases } from "./provider/keys.js";
 import { requestCases } from "./provider/requests.js";
 import type { SeenRequest } from "./provider/server.js";
+import { Stage } from "./provider/stage.js";
 import { streamCases } from "./provider/streams.js";
 
 /** An answer of the provider's, as it comes over the wire. */
@@ -41,6 +41,8 @@ export interface CapabilityFixture {
   stream?: StreamFixture | undefined;
   /** Merged over the suite's own request, for models and options that this provider needs. */
   request?: Record<string, unknown> | undefined;
+  /** Whether requests name a model. Default true; false for an API that has one only. */
+  takesModel?: boolean | undefined;
   /** Whether the answers say what was consumed. Default true for chat, else false. */
   usage?: boolean | undefined;
 }
@@ -49,7 +51,7 @@ export interface ProviderConformanceOptions {
   /** The provider's name in `providers`. */
   provider: string;
   /** Makes a BYOK, with a store of its own, whose provider has these settings, which lead to the suite's
-   * server. Called once a case; the suite closes it. */
+   * server. Called once, and closed after the last case. */
   create(settings: ProviderOptions): BYOK | Promise<BYOK>;
   /** What each capability answers; the capabilities of the provider and no others. */
   capabilities: Partial<Record<Capability, CapabilityFixture>>;
@@ -100,20 +102,19 @@ const OF_CALLS: readonly CaseDefinition[] = [
  * ```
  */
 export function providerConformance(options: ProviderConformanceOptions): ProviderCase[] {
-  const cases: ProviderCase[] = [];
-  const add = (subject: string, definition: CaseDefinition, call: CallKind | undefined) => {
-    cases.push({
-      name: `${options.provider}, ${subject}: ${definition.does}`,
-      run: (skip) => runCase(options, definition, call, skip),
-    });
-  };
-  for (const definition of keyCases) add("registerKey", definition, undefined);
-  for (const call of callsOf(options.capabilities)) {
+  const calls = callsOf(options.capabilities);
+  const all: [subject: string, definition: CaseDefinition, call: CallKind][] = [];
+  for (const definition of keyCases) all.push(["registerKey", definition, calls[0] ?? "chat"]);
+  for (const call of calls) {
     for (const definition of OF_CALLS) {
-      if (definition.calls?.includes(call) ?? true) add(call, definition, call);
+      if (definition.calls?.includes(call) ?? true) all.push([call, definition, call]);
     }
   }
-  return cases;
+  const stage = new Stage(all.length, options.create);
+  return all.map(([subject, definition, call]) => ({
+    name: `${options.provider}, ${subject}: ${definition.does}`,
+    run: (skip) => runCase(options, stage, definition, call, skip),
+  }));
 }
 
 /**
@@ -132,20 +133,16 @@ export function registerProviderConformance(
   }
 }
 
-async function runCase(
+function runCase(
   options: ProviderConformanceOptions,
+  stage: Stage,
   definition: CaseDefinition,
-  call: CallKind | undefined,
+  call: CallKind,
   skip: ((reason: string) => void) | undefined,
 ): Promise<void> {
-  const key = `byok-conformance-${randomBytes(16).toString("hex")}`;
-  const capability = call && CALLS[call].capability;
-  const fixture = capability && options.capabilities[capability];
-  const context = await Context.open(options, key, call, fixture);
-  try {
-    const reason = await definition.run(context);
+  const fixture = options.capabilities[CALLS[call].capability] ?? { answer: { body: {} } };
+  return stage.perform(async (server, byok) => {
+    const reason = await definition.run(new Context(options, call, fixture, server, byok));
     if (reason !== undefined) skip?.(reason);
-  } finally {
-    await context.close();
-  }
+  });
 }

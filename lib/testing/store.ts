@@ -4,13 +4,16 @@
 
 import assert from "node:assert/strict";
 import type { KeyStore } from "../types.js";
+import { bulkCases } from "./store/bulk.js";
+import { lostCases } from "./store/lost.js";
 import { raceCases } from "./store/race.js";
 import { reopenCases } from "./store/reopen.js";
 import { singleCases } from "./store/single.js";
+import { vaultCases } from "./store/vault.js";
 import { walkCases } from "./store/walk.js";
 
 /** The methods that a store may leave out. */
-export type OptionalMethod = "replace" | "scan" | "close";
+export type OptionalMethod = "replace" | "replaceMany" | "scan" | "close";
 
 export interface StoreConformanceOptions {
   /** What the cases' names begin with, for example `"PostgresStore"`. */
@@ -21,6 +24,9 @@ export interface StoreConformanceOptions {
   /** Another store object over the data of this one, as another process or a restart would open it.
    * Without it, nothing is said about durability and about several processes. */
   reopen?: ((store: KeyStore) => KeyStore | Promise<KeyStore>) | undefined;
+  /** Breaks the connection of this store for good, as an application does that ends its pool. Without
+   * it, nothing is said about a lost connection. */
+  disconnect?: ((store: KeyStore) => unknown) | undefined;
   /** Called after each case with the store that `create` made, closed already if it has `close`. */
   dispose?: ((store: KeyStore) => unknown) | undefined;
   /** Optional methods that this store is meant to have: a case fails when one is missing. Those not
@@ -34,7 +40,7 @@ export interface StoreCase {
   /** A sentence: the store's name and what it does. */
   name: string;
   /** Rejects when the store does otherwise. `skip` is called with the reason instead when the store
-   * lacks an optional method, or the options lack `reopen`. */
+   * lacks an optional method, or the options lack `reopen` or `disconnect`. */
   run(skip?: (reason: string) => void): Promise<void>;
 }
 
@@ -44,19 +50,23 @@ export interface CaseContext {
   concurrency: number;
   /** A second store object over the same data, closed after the case. */
   reopen(): Promise<KeyStore>;
+  disconnect(): Promise<void>;
 }
 
 export interface CaseDefinition {
   does: string;
-  needs?: readonly (OptionalMethod | "reopen")[];
+  needs?: readonly (OptionalMethod | "reopen" | "disconnect")[];
   run(context: CaseContext): Promise<void>;
 }
 
 const DEFINITIONS: readonly CaseDefinition[] = [
   ...singleCases,
   ...raceCases,
+  ...bulkCases,
   ...walkCases,
   ...reopenCases,
+  ...vaultCases,
+  ...lostCases,
 ];
 
 /**
@@ -105,18 +115,17 @@ async function runCase(
   options: StoreConformanceOptions,
   skip: ((reason: string) => void) | undefined,
 ): Promise<void> {
-  const { reopen } = options;
+  const { reopen, disconnect } = options;
   const store = await options.create();
   const opened = [store];
   try {
     for (const method of options.requires ?? []) {
       assert.equal(typeof store[method], "function", `the store must have ${method}()`);
     }
-    const missing = (definition.needs ?? []).find((need) =>
-      need === "reopen" ? reopen === undefined : store[need] == null,
-    );
-    if (missing !== undefined) {
-      skip?.(missing === "reopen" ? "no reopen option" : `the store has no ${missing}()`);
+    for (const need of definition.needs ?? []) {
+      const isOption = need === "reopen" || need === "disconnect";
+      if ((isOption ? options[need] : store[need]) != null) continue;
+      skip?.(isOption ? `no ${need} option` : `the store has no ${need}()`);
       return;
     }
     await definition.run({
@@ -127,6 +136,9 @@ async function runCase(
         const another = await reopen(store);
         opened.push(another);
         return another;
+      },
+      async disconnect() {
+        await disconnect?.(store);
       },
     });
   } finally {

@@ -1,8 +1,12 @@
 // What the constructor and `use` take.
 
 import type { DefinedProvider } from "../defined-provider.js";
+import type { HealthOptions } from "./health.js";
 import type { Capability, JsonObject } from "./key.js";
+import type { Limits } from "./limits.js";
 import type { KeyStore } from "./store.js";
+import type { Hooks, Telemetry } from "./telemetry.js";
+import type { UsageOptions } from "./usage.js";
 
 /** Gets a master key from a KMS or a secret manager: 32 bytes, or a text that `masterKey` would take.
  * The bytes are wiped once they have been read. */
@@ -38,8 +42,35 @@ export interface BYOKOptions {
   prefer?: readonly string[] | undefined;
   /** Connections, for all providers. */
   http?: HttpOptions | undefined;
-  /** Upper bound for each call of a `KeyStore` method, in milliseconds. Default 10,000. */
+  /** Upper bound for each call of a `KeyStore`, limiter or usage sink, in milliseconds. Default 10,000. */
   callbackTimeoutMs?: number | undefined;
+  /** Keeps records in memory for a short while, as they are stored: sealed. Without it, every request
+   * asks the store, which is the right thing for most. */
+  cache?: CacheOptions | undefined;
+  /** How often, how much, how many at once, for how much money. Default: no limits. */
+  limits?: Limits | undefined;
+  /** How calls are counted, and what they cost. `false` counts nothing. Default: the latest events in
+   * memory. */
+  usage?: UsageOptions | false | undefined;
+  /** Which keys and providers are worth a request. */
+  health?: HealthOptions | undefined;
+  /** Told of every call. */
+  hooks?: Hooks | undefined;
+  /** Traces and metrics: `openTelemetry()` of `byok-ai/telemetry`. */
+  telemetry?: Telemetry | undefined;
+}
+
+/** A cache of sealed records in this process.
+ *
+ * A write through any `BYOK` of the process, in any of its threads, is seen at once. One of another process (or
+ * by hand in the database, or straight through the store's own methods) is seen after at most `ttlMs`:
+ * that long a key that was deleted or replaced there can still be used here. Users without keys are not
+ * cached, so a first key works at once everywhere. */
+export interface CacheOptions {
+  /** How long a record is served after it was read, in milliseconds. Default 10,000. */
+  ttlMs?: number | undefined;
+  /** How many records are kept at most, about 1 KB each. Default 10,000. */
+  maxEntries?: number | undefined;
 }
 
 /** Settings of the HTTP client, which all providers share. */
@@ -129,5 +160,27 @@ export interface RequestDefaults {
 /** What every request to a provider takes. */
 export interface RequestOptions extends RequestDefaults {
   /** Ends the request with `ABORTED`, whose `cause` is the signal's reason, and closes the connection. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `user.fetch(provider, options)` takes. */
+export interface FetchOptions {
+  /** Which of the user's keys at that provider. Default `"default"`, else the newest. */
+  label?: string | undefined;
+}
+
+/** What `user.forward(request, options)` takes. */
+export interface ForwardOptions {
+  /** Whose API the client speaks. Default: the provider of `use(userId, { provider })`. */
+  provider?: string | undefined;
+  /** Which of the user's keys at that provider. Default `"default"`, else the newest. */
+  label?: string | undefined;
+  /** Path and query at the provider, from its root: `/v1/chat/completions`. Default: those of the
+   * request. */
+  path?: string | undefined;
+  /** The body, where a parser has read it already: bytes and texts are sent as they are, anything else as
+   * JSON. Default: the request's own, as it arrives. */
+  body?: unknown;
+  /** Ends the request. A client that goes away does so too. */
   signal?: AbortSignal | undefined;
 }

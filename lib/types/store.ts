@@ -37,6 +37,12 @@ export interface KeyRecord extends KeyId {
   metadata?: JsonObject;
 }
 
+/** One compare-and-swap of {@link KeyStore.replaceMany}: what {@link KeyStore.replace} takes. */
+export interface Replacement {
+  record: KeyRecord;
+  expected: { sealed: string };
+}
+
 /** One page of {@link KeyStore.scan}. */
 export interface ScanPage {
   records: KeyRecord[];
@@ -80,6 +86,12 @@ export interface KeyStore {
    * it has not, or is gone. Without it, key status updates and the rotation of master keys need a
    * single writer. */
   replace?(record: KeyRecord, expected: { sealed: string }): Promise<boolean>;
+  /** Many swaps at once, in as few round trips as the database allows: for each item, in its order,
+   * whether it was written. Each is atomic by itself; all of them together need not be. Ids within one
+   * call differ. False may also be said of an item that was written and that another writer replaced
+   * again at once; true, never of one that was not. Without it, the rotation of master keys calls
+   * `replace` for each record. */
+  replaceMany?(items: readonly Replacement[]): Promise<boolean[]>;
   /** Walks the records of all namespaces in a stable order, at most `limit` (at least 1) a page,
    * leaving out those whose `sealed` begins with `notPrefix`. Needed for the rotation of master keys. */
   scan?(o: { cursor?: string; limit: number; notPrefix?: string }): Promise<ScanPage>;

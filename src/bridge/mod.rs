@@ -1,4 +1,7 @@
 //! The core's traits over callbacks into JavaScript, one file a trait.
 
+pub mod limiter;
+pub mod notice;
 pub mod provider;
 pub mod store;
+pub mod usage;

@@ -85,8 +85,13 @@ fn both_shapes_of_keys_are_recognised_and_others_are_not() {
 }
 
 #[test]
-fn chat_has_a_default_model_and_other_capabilities_have_none() {
+fn every_capability_has_a_default_model() {
     let gemini = gemini();
-    assert!(gemini.default_model(Capability::Chat).is_some());
-    assert!(gemini.default_model(Capability::Embeddings).is_none());
+    for capability in Capability::ALL {
+        assert!(
+            gemini.default_model(*capability).is_some(),
+            "{capability:?}"
+        );
+        assert!(gemini.supports(*capability));
+    }
 }

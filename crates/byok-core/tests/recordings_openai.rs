@@ -8,16 +8,20 @@ mod support;
 use byok_core::capability::chat::{ChatRequest, ChatResult, FinishReason};
 use byok_core::capability::fold::ChatFold;
 use byok_core::error::{Code, Result};
-use byok_core::provider::Provider;
 use byok_core::provider::compatible::{Compatible, TABLE};
 use byok_core::provider::openai::OpenAi;
+use byok_core::provider::{Azure, Provider, builtin};
 use byok_core::sse::SseDecoder;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use support::recordings::{Api, Kind, Recording, cuts, load, text_hash};
 
 /// Folders of recordings whose provider has another name here.
-const OTHER_NAMES: &[(&str, &str)] = &[("moonshotai", "moonshot"), ("togetherai", "together")];
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("moonshotai", "moonshot"),
+    ("togetherai", "together"),
+    ("ollama (local)", "ollama"),
+];
 
 /// A fixture written by hand whose first and last event lack their closing brace: not JSON, so there
 /// is no answer in it.
@@ -31,8 +35,17 @@ fn is_ours(recording: &Recording) -> bool {
 /// the table are an app's own; the Responses API of others is read by the only reader there is.
 fn reader(recording: &Recording) -> (Box<dyn Provider>, ChatRequest) {
     let mut request = ChatRequest::default();
+    let is_azure = recording.provider == "azure" || recording.path.contains("azure-model-router");
     if recording.api == Api::Responses {
+        if is_azure {
+            let options = &mut request.provider_options;
+            options.insert("api".into(), "responses".into());
+            return (Box::new(Azure), request);
+        }
         return (Box::new(OpenAi), request);
+    }
+    if is_azure {
+        return (Box::new(Azure), request);
     }
     let id = OTHER_NAMES
         .iter()
@@ -210,7 +223,23 @@ fn every_whole_answer_is_read_as_expected() {
         "only {} recordings",
         recordings.len()
     );
-    println!("{} whole answers", recordings.len());
+    let mut answered: Vec<String> = recordings
+        .iter()
+        .map(|recording| reader(recording).0.id().to_owned())
+        .collect();
+    answered.sort_unstable();
+    answered.dedup();
+    for id in [
+        "azure-openai",
+        "cerebras",
+        "groq",
+        "mistral",
+        "ollama",
+        "openrouter",
+    ] {
+        assert!(answered.iter().any(|known| known == id), "none of {id}");
+    }
+    println!("{} whole answers of {answered:?}", recordings.len());
 }
 
 #[test]
@@ -313,12 +342,11 @@ fn proven_at(recording: &Recording) -> usize {
             Api::Responses => ["response.completed", "response.incomplete"]
                 .contains(&event["type"].as_str().unwrap_or("")),
             _ if data.trim() == "[DONE]" => true,
-            // An app's own server and Perplexity, which may close after the reason.
+            // An app's own server, a local one and Perplexity, which may close after the reason.
             _ => {
-                let is_listed = TABLE.iter().any(|row| row.id == recording.provider);
-                let may_close = recording.provider == "perplexity"
-                    || (!is_listed
-                        && !["openai", "moonshotai"].contains(&recording.provider.as_str()));
+                let provider = reader(recording).0;
+                let may_close = ["perplexity", "ollama"].contains(&provider.id())
+                    || !builtin().iter().any(|known| known.id() == provider.id());
                 (may_close || !has_done) && event["choices"][0]["finish_reason"].is_string()
             }
         };

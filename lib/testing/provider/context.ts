@@ -2,60 +2,34 @@
 // and checks that every outcome passes, whatever the case is about.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import type { BYOK } from "../../byok.js";
 import { BYOKError } from "../../errors.js";
-import type { ProviderOptions } from "../../types.js";
+import type { User } from "../../user.js";
 import type { AnswerFixture, CapabilityFixture, ProviderConformanceOptions } from "../provider.js";
 import { CALLS, type CallKind, type Outcome } from "./calls.js";
-import { answer, type Behaviour, ProviderServer } from "./server.js";
-
-/** For what does not wait for a time limit on purpose. */
-const PATIENCE_MS = 20_000;
+import { answer, type Behaviour, type ProviderServer } from "./server.js";
 
 export class Context {
-  readonly #made: BYOK[] = [];
+  /** Of this case alone. */
+  readonly userId = `user-${randomBytes(6).toString("hex")}`;
+  readonly key = `byok-conformance-${randomBytes(16).toString("hex")}`;
 
-  private constructor(
+  /** @param call - for cases that make no call but register keys: any */
+  constructor(
     readonly options: ProviderConformanceOptions,
-    readonly key: string,
     readonly call: CallKind,
     readonly fixture: CapabilityFixture,
     readonly server: ProviderServer,
-  ) {}
-
-  /** @param call - absent for cases that make no call but register keys */
-  static async open(
-    options: ProviderConformanceOptions,
-    key: string,
-    call: CallKind | undefined,
-    fixture: CapabilityFixture | undefined,
-  ): Promise<Context> {
-    const server = await ProviderServer.start(answer({}));
-    const none: CapabilityFixture = { answer: { body: {} } };
-    return new Context(options, key, call ?? "chat", fixture ?? none, server);
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#made.map((byok) => byok.close()));
-    await this.server.close();
+    readonly byok: BYOK,
+  ) {
+    server.take();
+    server.behave(answer({}));
   }
 
   get provider(): string {
     return this.options.provider;
-  }
-
-  /** A BYOK whose provider is the server, without a key. */
-  async byok(settings: ProviderOptions = {}): Promise<BYOK> {
-    const byok = await this.options.create({
-      baseURL: `${this.server.origin}/base`,
-      allowPrivateNetwork: true,
-      maxRetries: 0,
-      timeoutMs: PATIENCE_MS,
-      ...settings,
-    });
-    this.#made.push(byok);
-    return byok;
   }
 
   /** What users would give as `apiKey`. */
@@ -64,29 +38,21 @@ export class Context {
   }
 
   /** Makes the case's call with a stored key, while the provider behaves so. */
-  async attempt(
-    behaviour: Behaviour,
-    request: Record<string, unknown> = {},
-    settings: ProviderOptions = {},
-  ): Promise<Outcome> {
-    const user = await this.user(settings);
+  async attempt(behaviour: Behaviour, request: Record<string, unknown> = {}): Promise<Outcome> {
+    const user = await this.user();
     this.server.behave(behaviour);
     return await this.run(user, request);
   }
 
   /** A user with a stored key. Nothing has been sent yet. */
-  async user(settings: ProviderOptions = {}) {
-    const byok = await this.byok(settings);
-    const { provider, apiKey } = this;
-    await byok.registerKey({ userId: "u", provider, apiKey, validate: "format" });
-    return byok.use("u", { provider });
+  async user(): Promise<User> {
+    const { userId, provider, apiKey } = this;
+    await this.byok.registerKey({ userId, provider, apiKey, validate: "format" });
+    return this.byok.use(userId, { provider });
   }
 
   /** The case's call; its outcome, good or bad, is searched for the key. */
-  async run(
-    user: Awaited<ReturnType<Context["user"]>>,
-    request: Record<string, unknown>,
-  ): Promise<Outcome> {
+  async run(user: User, request: Record<string, unknown>): Promise<Outcome> {
     try {
       const outcome = await CALLS[this.call].run(user, this.request(request));
       this.holdsNoKey(outcome);
@@ -136,9 +102,8 @@ export class Context {
     codes: string,
     behaviour: Behaviour,
     request: Record<string, unknown> = {},
-    settings: ProviderOptions = {},
   ): Promise<BYOKError> {
-    return await this.rejects(codes, () => this.attempt(behaviour, request, settings));
+    return await this.rejects(codes, () => this.attempt(behaviour, request));
   }
 
   async rejects(codes: string, attempt: () => Promise<unknown>): Promise<BYOKError> {

@@ -21,10 +21,9 @@ export const keyCases: readonly CaseDefinition[] = [
   {
     does: "tries a key with its provider, in one header, and stores it as active",
     async run(c) {
-      const byok = await c.byok();
-      const { provider, apiKey } = c;
+      const { byok, userId, provider, apiKey } = c;
       c.server.behave(answer({}));
-      const info = await byok.registerKey({ userId: "u", provider, apiKey });
+      const info = await byok.registerKey({ userId, provider, apiKey });
       c.holdsNoKey(info);
       c.holdsNoKey(byok);
       assert.equal(info.status, "active");
@@ -38,13 +37,12 @@ export const keyCases: readonly CaseDefinition[] = [
     ([what, codes, behaviour]): CaseDefinition => ({
       does: `answers ${what} with ${codes} and stores nothing`,
       async run(c) {
-        const byok = await c.byok();
-        const { provider, apiKey } = c;
+        const { byok, userId, provider, apiKey } = c;
         c.server.behave(behaviour(c));
-        const timeoutMs = what === "silence" ? 150 : 10_000;
-        const options = { userId: "u", provider, apiKey, timeoutMs };
+        const timeoutMs = what === "silence" ? 250 : 10_000;
+        const options = { userId, provider, apiKey, timeoutMs };
         await c.rejects(codes, () => byok.registerKey(options));
-        assert.equal(await byok.hasKey({ userId: "u", provider }), false);
+        assert.equal(await byok.hasKey({ userId, provider }), false);
         return undefined;
       },
     }),
@@ -52,16 +50,15 @@ export const keyCases: readonly CaseDefinition[] = [
   {
     does: "finds a stored key that stopped working, and one that works again",
     async run(c) {
-      const byok = await c.byok();
-      const { provider, apiKey } = c;
-      await byok.registerKey({ userId: "u", provider, apiKey, validate: "format" });
+      const { byok, userId, provider, apiKey } = c;
+      await byok.registerKey({ userId, provider, apiKey, validate: "format" });
       c.server.behave(echoing(c, 401));
-      await c.rejects("KEY_INVALID", () => byok.verifyKey({ userId: "u", provider }));
-      const [stored] = await byok.listKeys({ userId: "u" });
+      await c.rejects("KEY_INVALID", () => byok.verifyKey({ userId, provider }));
+      const [stored] = await byok.listKeys({ userId });
       assert.equal(stored?.status, "invalid");
       c.holdsNoKey(stored);
       c.server.behave(answer({}));
-      assert.equal((await byok.verifyKey({ userId: "u", provider })).status, "active");
+      assert.equal((await byok.verifyKey({ userId, provider })).status, "active");
       return undefined;
     },
   },

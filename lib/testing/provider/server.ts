@@ -32,6 +32,8 @@ export class ProviderServer {
     const server = new ProviderServer(behaviour);
     server.#server.listen(0, "127.0.0.1");
     await once(server.#server, "listening");
+    // A suite of which a filter runs only a part must not keep the process.
+    server.#server.unref();
     return server;
   }
 

@@ -35,7 +35,8 @@ function decoded(url: string): string {
 export function echoing(c: Context, status: number): Behaviour {
   const { key } = c;
   return (request, response) => {
-    const said = `Incorrect API key provided: ${key} (also ${key.slice(0, 30)}***${key.slice(-12)})`;
+    const what = status === 401 ? "Incorrect API key provided" : "This went wrong for the key";
+    const said = `${what}: ${key} (also ${key.slice(0, 30)}***${key.slice(-12)})`;
     const error = { message: said, type: "conformance", request: request.headers };
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify({ error, message: said, detail: said }));

@@ -90,6 +90,18 @@ export async function listPlain(
   return byId(found.filter((each) => each.namespace === namespace));
 }
 
+/** Does something for each item, so many at once. */
+export async function forEach<T>(
+  items: readonly T[],
+  concurrency: number,
+  act: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += concurrency) {
+    const part = items.slice(start, start + concurrency);
+    await Promise.all(part.map((item, n) => act(item, start + n)));
+  }
+}
+
 export function byId(records: KeyRecord[]): KeyRecord[] {
   return [...records].sort((a, b) => (idText(a) < idText(b) ? -1 : 1));
 }

@@ -5,6 +5,7 @@ import type { KeyId, KeyRecord } from "../../types.js";
 import type { CaseDefinition } from "../store.js";
 import {
   byId,
+  forEach,
   fullRecord,
   getPlain,
   id,
@@ -19,12 +20,35 @@ const ODD = [
   ...["user_1", "User_1", "USER_1", "user_1 ", " user_1", "user_10", "user%", "user_", "%", "_"],
   ...["'", '"', "\\", "\\'", "a:b", "a", "A", "á", "a\u0301", "ss", "ß", "i", "İ", "ı", "🔑", "\t"],
   ...["1", "01", "1.0", "null", "undefined", "$ne", "{}", "*", "a*", "[a]", "__proto__", "../a"],
+  ...[
+    "a\n",
+    "a\r\n",
+    "\ufeffa",
+    "a\u200b",
+    "\u0001",
+    "\u00010",
+    "\u00011",
+    "\u0001\u0001",
+    "\u007f",
+  ],
+  ...[
+    "\ufffd",
+    "\uffff",
+    "\u{10ffff}",
+    "\u202ea",
+    "K",
+    "\u212a",
+    "\uff41",
+    "a\u0300",
+    "\u00e0",
+    "DOMAIN\\0",
+  ],
 ];
 
 export const singleCases: CaseDefinition[] = [
   {
     does: "gives a record back exactly as it was stored",
-    async run({ store }) {
+    async run({ store, concurrency }) {
       const key = "🔑".repeat(64);
       const records = [
         ...ODD.map((odd) => fullRecord(id(odd))),
@@ -35,11 +59,11 @@ export const singleCases: CaseDefinition[] = [
         { ...record(id("big"), "byok1.big"), metadata: { text: "é".repeat(8_000) } },
         { ...record(id("invalid"), "byok1.x"), status: "invalid" as const, metadata: {} },
       ];
-      for (const each of records) await store.set(each);
-      for (const each of records) {
+      await forEach(records, concurrency, async (each) => store.set(each));
+      await forEach(records, concurrency, async (each) => {
         assert.deepEqual(await getPlain(store, each), each);
         assert.deepEqual(await listPlain(store, each.namespace, each.userId), [each]);
-      }
+      });
     },
   },
   {
@@ -52,7 +76,7 @@ export const singleCases: CaseDefinition[] = [
   },
   {
     does: "keeps ids apart that look alike",
-    async run({ store }) {
+    async run({ store, concurrency }) {
       const ids = [
         ...ODD.map((odd) => id(odd)),
         ...ODD.map((odd) => id("u", { namespace: odd })),
@@ -70,13 +94,13 @@ export const singleCases: CaseDefinition[] = [
         assert.equal(await getPlain(store, each), undefined, `${idText(each)} was there before`);
         await store.set(record(each, `byok1.${number}`));
       }
-      for (const [number, each] of ids.entries()) {
+      await forEach(ids, concurrency, async (each, number) => {
         assert.equal((await getPlain(store, each))?.sealed, `byok1.${number}`, idText(each));
-      }
-      for (const each of ids) {
+      });
+      await forEach(ids, concurrency, async (each) => {
         assert.equal(await store.delete(each), true, idText(each));
         assert.equal(await getPlain(store, each), undefined);
-      }
+      });
     },
   },
   {
@@ -84,7 +108,7 @@ export const singleCases: CaseDefinition[] = [
     does: "keeps ids with a NUL character exactly, or refuses them",
     async run({ store }) {
       await store.set(record(id("a"), "byok1.a"));
-      for (const userId of ["a\0", "a\0b", "\0"]) {
+      for (const userId of ["a\0", "a\0b", "\0", "\0a", "\0\0", "\u0001\0", "\0".repeat(512)]) {
         const kept = record(id(userId), "byok1.nul");
         const refused = await rejects(() => store.set(kept));
         if (!refused) assert.deepEqual(await getPlain(store, kept), kept);
@@ -125,7 +149,7 @@ export const singleCases: CaseDefinition[] = [
   },
   {
     does: "lists all records of one user in a namespace, and nobody else's",
-    async run({ store }) {
+    async run({ store, concurrency }) {
       const of = (namespace: string, userId: string): KeyRecord[] =>
         ["openai", "gemini", "open-ai", "a"].flatMap((provider) =>
           ["default", "Default", "second", "é"].map((label) =>
@@ -135,10 +159,57 @@ export const singleCases: CaseDefinition[] = [
       const all = ["n", "n2", "N"].flatMap((namespace) =>
         ["u", "u2", "U", "u "].flatMap((userId) => of(namespace, userId)),
       );
-      for (const each of all) await store.set(each);
+      await forEach(all, concurrency, async (each) => store.set(each));
       assert.deepEqual(await listPlain(store, "n", "u"), byId(of("n", "u")));
       assert.deepEqual(await listPlain(store, "N", "u "), byId(of("N", "u ")));
       assert.deepEqual(await listPlain(store, "n3", "u"), []);
+    },
+  },
+  {
+    does: "keeps users, providers, labels and namespaces apart in whatever is done to one of them",
+    async run({ store }) {
+      const pair = ["a", "b"];
+      const ids = pair.flatMap((namespace) =>
+        pair.flatMap((userId) =>
+          pair.flatMap((provider) => pair.map((label) => ({ namespace, userId, provider, label }))),
+        ),
+      );
+      const expected = new Map(ids.map((each) => [idText(each), record(each, "byok1.same")]));
+      for (const each of expected.values()) await store.set(each);
+      const one = id("b", { namespace: "a", provider: "b", label: "a" });
+      const check = async (after: string) => {
+        for (const namespace of pair) {
+          for (const userId of pair) {
+            const own = [...expected.values()].filter(
+              (each) => each.namespace === namespace && each.userId === userId,
+            );
+            assert.deepEqual(await listPlain(store, namespace, userId), byId(own), after);
+          }
+        }
+      };
+      const change = async (what: string, next: KeyRecord | undefined, act: () => unknown) => {
+        if (next === undefined) expected.delete(idText(one));
+        else expected.set(idText(one), next);
+        await act();
+        await check(what);
+      };
+      await check("set() of them all");
+      const [second, third, fourth] = ["2", "3", "4"].map((n) => record(one, `byok1.${n}`)) as [
+        KeyRecord,
+        KeyRecord,
+        KeyRecord,
+      ];
+      await change("set()", second, () => store.set(second));
+      if (store.replace != null) {
+        await change("replace()", third, () => store.replace?.(third, second));
+      }
+      const now = expected.get(idText(one)) as KeyRecord;
+      if (store.replaceMany != null) {
+        await change("replaceMany()", fourth, () =>
+          store.replaceMany?.([{ record: fourth, expected: now }]),
+        );
+      }
+      await change("delete()", undefined, () => store.delete(one));
     },
   },
   {

@@ -50,21 +50,36 @@ impl Engine {
         if !registered.provider.supports(capability) {
             return Err(self.unsupported(routing, &registered, capability).await);
         }
-        let id = self.key_id(&routing.user_id, provider, routing.label.as_deref())?;
+        let label = routing.label.as_deref();
+        let record = self.record_of(&routing.user_id, provider, label).await?;
+        Ok((registered, record))
+    }
+
+    /// The user's key at a provider: with this label; without one the default, else the newest.
+    ///
+    /// # Errors
+    /// `KEY_NOT_FOUND`, and those of the store.
+    pub(super) async fn record_of(
+        &self,
+        user_id: &str,
+        provider: &str,
+        label: Option<&str>,
+    ) -> Result<KeyRecord> {
+        let id = self.key_id(user_id, provider, label)?;
         if let Some(record) = self.get_record(&id).await? {
-            return Ok((registered, record));
+            return Ok(record);
         }
-        if routing.label.is_none() {
-            let records = self.user_records(&routing.user_id).await?;
+        if label.is_none() {
+            let records = self.user_records(user_id).await?;
             let newest = records
                 .into_iter()
                 .filter(|record| record.id.provider == provider)
                 .max_by(|a, b| a.created_at.cmp(&b.created_at));
             if let Some(record) = newest {
-                return Ok((registered, record));
+                return Ok(record);
             }
         }
-        Err(not_found(&id, routing.label.is_some()))
+        Err(not_found(&id, label.is_some()))
     }
 
     async fn preferred(
@@ -85,8 +100,11 @@ impl Engine {
         };
         let best = self.able(records, capability).min_by(
             |Candidate { record: a, .. }, Candidate { record: b, .. }| {
-                rank(&a.id)
-                    .cmp(&rank(&b.id))
+                // A key that is known not to work serves only when there is no other.
+                let (a_fails, b_fails) = (self.guards.is_invalid(a), self.guards.is_invalid(b));
+                a_fails
+                    .cmp(&b_fails)
+                    .then_with(|| rank(&a.id).cmp(&rank(&b.id)))
                     .then_with(|| b.created_at.cmp(&a.created_at))
             },
         );

@@ -13,18 +13,27 @@ use url::Url;
 
 use super::body::{self, Audio};
 use super::config::{add_headers, check_headers};
+use super::failure;
 use super::registry::Registered;
 use super::request::Routing;
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, Timeouts};
-use crate::provider::{Fields, Provider, WireBody, WireRequest};
+use crate::provider::{CredentialHeader, Fields, Provider, WireBody, WireRequest};
 use crate::redact::redact;
 
 /// The sealed field that says what the payload's key is when it is no API key: the name of the
 /// field that the user gave (`token`), or [`NO_CREDENTIAL`].
 pub(super) const CREDENTIAL_FIELD: &str = "credential";
 pub(super) const NO_CREDENTIAL: &str = "none";
+
+/// Where a client that has no key placed what it took for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// `authorization: Bearer` and nowhere else.
+    AsBearer,
+    Otherwise,
+}
 
 pub(super) struct OpenKey {
     pub registered: Arc<Registered>,
@@ -56,13 +65,11 @@ impl OpenKey {
         if let Some(origin) = &self.payload.origin {
             return Ok(origin.clone());
         }
-        if let (false, Some(of_fields)) = (
-            self.registered.has_own_base_url,
-            self.registered.provider.base_url_of(&self.fields())?,
-        ) {
-            return Ok(of_fields);
+        if self.registered.has_own_base_url {
+            return Ok(self.registered.base_url.clone());
         }
-        Ok(self.registered.base_url.clone())
+        let of_fields = self.registered.provider.base_url_of(&self.fields())?;
+        Ok(of_fields.unwrap_or_else(|| self.registered.base_url.clone()))
     }
 
     /// The HTTP call for one request: POST with a body, GET without.
@@ -137,6 +144,14 @@ impl OpenKey {
         }))
     }
 
+    /// Reads a failed answer as the provider means it, without the key in it.
+    pub fn failure(&self) -> impl Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync + '_ {
+        move |status, headers, body| {
+            let secret = self.payload.api_key.expose();
+            failure::to_error(&self.registered, secret, status, headers, body)
+        }
+    }
+
     /// Names the provider in an error and takes the key out of its message.
     pub fn blame(&self, error: Error) -> Error {
         error
@@ -162,13 +177,34 @@ impl OpenKey {
         std::str::from_utf8(self.payload.api_key.expose()).is_ok_and(|key| provider.recognizes(key))
     }
 
+    /// Where the key goes: the base URL of its paths.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Which addresses that may lead to.
+    pub fn addresses(&self) -> AddressPolicy {
+        self.addresses
+    }
+
     /// Puts the key where this provider takes it, unless the user has none (a server of their own).
     pub fn put_credential(&self, headers: &mut HeaderMap) -> Result<()> {
         let fields = self.fields();
         if fields.get(CREDENTIAL_FIELD) == Some(NO_CREDENTIAL) {
             return Ok(());
         }
-        let credential = self.registered.provider.credential(&fields);
+        self.put(self.registered.provider.credential(&fields), headers)
+    }
+
+    /// Puts the key where a client placed its own, if this provider takes it there, else where it does.
+    pub fn put_credential_like(&self, placed: Placed, headers: &mut HeaderMap) -> Result<()> {
+        if placed == Placed::AsBearer && self.registered.provider.takes_bearer() {
+            return self.put(CredentialHeader::BEARER, headers);
+        }
+        self.put_credential(headers)
+    }
+
+    fn put(&self, credential: CredentialHeader, headers: &mut HeaderMap) -> Result<()> {
         headers.insert(
             header_name(credential.name)?,
             self.header_value(credential.prefix)?,
@@ -190,6 +226,14 @@ impl OpenKey {
         })?;
         value.set_sensitive(true);
         Ok(value)
+    }
+
+    /// Where the key goes: scheme, host and port.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.base_url).map_or_else(
+            |_| self.registered.id().to_owned(),
+            |url| url.origin().ascii_serialization(),
+        )
     }
 
     fn url(&self, path: &str) -> Result<Url> {

@@ -35,6 +35,8 @@ pub struct Registered {
     pub headers: HeaderMap,
     pub allow_private_network: bool,
     pub allow_user_base_url: bool,
+    /// The app's own, and not one of the built-in list.
+    pub is_custom: bool,
     default_models: Vec<(Capability, String)>,
 }
 
@@ -128,6 +130,7 @@ impl Registry {
             headers,
             allow_private_network: options.allow_private_network,
             allow_user_base_url: options.allow_user_base_url,
+            is_custom: options.r#type.is_some(),
             default_models: options.default_models.clone().into_iter().collect(),
             provider,
         };

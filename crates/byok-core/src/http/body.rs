@@ -18,6 +18,8 @@ const LARGEST_RESERVATION: usize = 1 << 20;
 /// An answer whose head has arrived.
 pub struct Response {
     pub status: StatusCode,
+    /// The words after the status; known of what [`HttpClient::pass`](super::HttpClient::pass) gives.
+    pub status_text: String,
     pub headers: HeaderMap,
     /// How many times the request was sent again before this answer.
     pub retries: u32,

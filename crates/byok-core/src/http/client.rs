@@ -1,19 +1,25 @@
 //! The client: two pools (one for each address policy, since a connection keeps what it was checked
 //! for) and the one loop in which a request is sent, judged and sent again.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use tokio::time::Instant;
 use url::Host;
 
 use super::address::special_purpose;
 use super::body::Body;
 use super::connect::{CONNECT_TIMEOUT, ConnectTimeoutLayer, PublicAddresses};
-use super::{AddressPolicy, Call, Head, HttpOptions, Response, fault, retry, tls};
+use super::{AddressPolicy, Call, Head, HttpOptions, Response, Timeouts, fault, retry, tls};
 use crate::error::{Code, Error, Result};
 
 /// What of a failed answer's body is read, in bytes.
 const FAILURE_BYTES: usize = 1 << 20;
+
+/// For a body that may take as long as it likes: a year, which no connection lives.
+const LONGEST_BODY: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Sends requests; keeps connections for a short while. Made once an engine and shared by reference:
 /// dropping it closes what is idle.
@@ -68,6 +74,30 @@ impl HttpClient {
         Ok((head, body))
     }
 
+    /// Sends a request once and hands its answer on, whatever it is: an error, a redirect (which is
+    /// not followed), a body of any size, that is read as it is asked for. The deadline ends with
+    /// the head; `call.max_retries` and `call.failure` are not used.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), without those of failed answers.
+    pub async fn pass(&self, mut call: Call<'_>) -> Result<Response> {
+        self.check_address(&call).await?;
+        let headers = std::mem::take(&mut call.headers);
+        let (status, headers, answer) = self.head(&call, headers).await?;
+        check_encoding(&headers)?;
+        let timeouts = Timeouts {
+            deadline: Instant::now() + LONGEST_BODY,
+            ..call.timeouts
+        };
+        Ok(Response {
+            status,
+            status_text: status_text(&answer),
+            headers,
+            retries: 0,
+            body: Body::new(answer, timeouts, usize::MAX),
+        })
+    }
+
     async fn exchange(&self, mut call: Call<'_>, whole: bool) -> Result<(Response, Bytes)> {
         self.check_address(&call).await?;
         let mut retries = 0;
@@ -100,6 +130,40 @@ impl HttpClient {
         retries: u32,
         whole: bool,
     ) -> Result<(Response, Bytes)> {
+        let timeouts = call.timeouts;
+        let (status, headers, answer) = self.head(call, headers).await?;
+        if status.is_redirection() {
+            let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            return Err(fault::redirected(status.as_u16(), &call.url, location));
+        }
+        if !status.is_success() {
+            let body = Body::new(answer, timeouts, FAILURE_BYTES).beginning().await;
+            let error = (call.failure)(status, &headers, &body);
+            return Err(retry::read_hints(error, &headers));
+        }
+        check_encoding(&headers)?;
+        let mut body = Body::new(answer, timeouts, self.max_response_bytes);
+        let bytes = if whole {
+            body.rest().await?
+        } else {
+            Bytes::new()
+        };
+        let response = Response {
+            status,
+            status_text: String::new(),
+            headers,
+            retries,
+            body,
+        };
+        Ok((response, bytes))
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn head(
+        &self,
+        call: &Call<'_>,
+        headers: HeaderMap,
+    ) -> Result<(StatusCode, HeaderMap, reqwest::Response)> {
         let client = match call.addresses {
             AddressPolicy::Any => &self.any,
             AddressPolicy::Public => &self.public,
@@ -116,38 +180,8 @@ impl HttpClient {
                 Some(failure) => failure,
                 None => fault::unanswered(error, &call.url, timeouts.connect),
             })?;
-
-        let status = answer.status();
         let headers = std::mem::take(answer.headers_mut());
-        if status.is_redirection() {
-            let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-            return Err(fault::redirected(status.as_u16(), &call.url, location));
-        }
-        if !status.is_success() {
-            let body = Body::new(answer, timeouts, FAILURE_BYTES).beginning().await;
-            let error = (call.failure)(status, &headers, &body);
-            return Err(retry::read_hints(error, &headers));
-        }
-        // What reqwest has decompressed no longer says so.
-        if headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-        {
-            return Err(fault::unknown_encoding());
-        }
-        let mut body = Body::new(answer, timeouts, self.max_response_bytes);
-        let bytes = if whole {
-            body.rest().await?
-        } else {
-            Bytes::new()
-        };
-        let response = Response {
-            status,
-            headers,
-            retries,
-            body,
-        };
-        Ok((response, bytes))
+        Ok((answer.status(), headers, answer))
     }
 
     /// What the resolver of the public pool can't see: addresses written out in the URL, and names
@@ -177,6 +211,29 @@ impl HttpClient {
         }
         Ok(())
     }
+}
+
+/// What reqwest has decompressed no longer says so.
+fn check_encoding(headers: &HeaderMap) -> Result<()> {
+    let is_encoded = headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if is_encoded {
+        return Err(fault::unknown_encoding());
+    }
+    Ok(())
+}
+
+/// What HTTP/1.1 says after the status; HTTP/2 says nothing.
+fn status_text(answer: &reqwest::Response) -> String {
+    if let Some(reason) = answer.extensions().get::<hyper::ext::ReasonPhrase>() {
+        return reason.as_bytes().iter().copied().map(char::from).collect();
+    }
+    match answer.version() {
+        Version::HTTP_10 | Version::HTTP_11 => answer.status().canonical_reason().unwrap_or(""),
+        _ => "",
+    }
+    .to_owned()
 }
 
 fn builder(options: &HttpOptions, tls: rustls::ClientConfig) -> Result<reqwest::ClientBuilder> {

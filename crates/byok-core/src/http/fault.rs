@@ -78,7 +78,7 @@ pub(super) fn broken_body(error: reqwest::Error) -> Error {
 }
 
 /// The error of a redirect. Only the target's host is named: the rest may hold a secret.
-pub(super) fn redirected(status: u16, from: &Url, location: Option<&str>) -> Error {
+pub(crate) fn redirected(status: u16, from: &Url, location: Option<&str>) -> Error {
     let target = location.and_then(|location| from.join(location).ok());
     let to = target.as_ref().and_then(Url::host_str).unwrap_or("nowhere");
     Error::new(

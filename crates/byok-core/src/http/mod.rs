@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 pub use address::special_purpose;
 pub use body::Response;
 pub use client::HttpClient;
+pub(crate) use fault::redirected;
 pub use request_body::{Part, RequestBody};
 pub use upload::{Offer, Upload, UploadId, UploadWriter, Uploads, upload};
 

@@ -95,6 +95,11 @@ impl Provider for Azure {
     fn fields(&self) -> Vec<CredentialField<'_>> {
         vec![
             CredentialField {
+                name: "token",
+                is_required: false,
+                what: "a token of Microsoft Entra ID in place of the key",
+            },
+            CredentialField {
                 name: "resource",
                 is_required: false,
                 what: "the name of the Azure OpenAI resource (the first part of its host name)",
@@ -110,10 +115,6 @@ impl Provider for Azure {
                 what: "the api-version of the older paths, for example 2024-10-21; v1 without it",
             },
         ]
-    }
-
-    fn takes_token(&self) -> bool {
-        true
     }
 
     fn model_of<'a>(&self, fields: &Fields<'a>) -> Option<&'a str> {
@@ -291,7 +292,7 @@ impl SpeechProvider for Azure {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
-        Ok(speech::decoder(request, headers))
+        speech::decoder(request, headers, speech::PCM)
     }
 }
 

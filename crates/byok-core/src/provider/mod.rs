@@ -33,7 +33,7 @@ pub use scripted::{
     Definition, Explanation, ScriptedChat, ScriptedEmbed, ScriptedImage, ScriptedProvider,
     ScriptedSpeech, ScriptedStream, ScriptedTranscription, Scripts, wrong_code,
 };
-pub use speech::{RawAudio, SpeechDecoder, SpeechProvider};
+pub use speech::{RawAudio, SpeechDecoder, SpeechProvider, check_is_audio};
 pub use transcription::TranscriptionProvider;
 pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
 
@@ -78,16 +78,16 @@ pub trait Provider: Send + Sync {
     /// Where the key goes.
     fn credential(&self, fields: &Fields) -> CredentialHeader<'_>;
 
+    /// Whether the key may also go as a bearer token, in place of [`Provider::credential`]: forwarded
+    /// requests keep the way that their client chose.
+    fn takes_bearer(&self) -> bool {
+        false
+    }
+
     /// What a credential of this provider has beside the key (`resource`, `apiVersion`). They are
     /// sealed with it.
     fn fields(&self) -> Vec<CredentialField<'_>> {
         Vec::new()
-    }
-
-    /// Whether a bearer token may stand in place of the key: `apiKey: { token, ... }`. It is told apart by
-    /// the field `credential`, which is `token` then.
-    fn takes_token(&self) -> bool {
-        false
     }
 
     /// The model that a credential's own fields name; it goes before the app's and the provider's

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,8 +61,15 @@ pub fn folder() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// All recordings for which `wanted` holds, or `None` (with a printed line) without the folder.
+/// All recordings for which `wanted` holds, or `None` (with a printed line) without the folder. They are
+/// read once.
 pub fn load(wanted: impl Fn(&Recording) -> bool) -> Option<Vec<Recording>> {
+    static ALL: LazyLock<Option<Vec<Recording>>> = LazyLock::new(read_all);
+    let all = ALL.as_deref()?.iter();
+    Some(all.filter(|recording| wanted(recording)).cloned().collect())
+}
+
+fn read_all() -> Option<Vec<Recording>> {
     let Some(folder) = folder() else {
         #[allow(clippy::print_stdout)]
         {
@@ -101,7 +109,7 @@ pub fn load(wanted: impl Fn(&Recording) -> bool) -> Option<Vec<Recording>> {
             }
             recording.expected = Some(expected["expect"].clone());
         }
-        all.extend(found.into_iter().filter(&wanted));
+        all.extend(found);
     }
     Some(all)
 }

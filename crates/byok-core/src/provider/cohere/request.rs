@@ -21,7 +21,7 @@ pub fn build(request: &ChatRequest, model: &str, stream: bool) -> Result<WireReq
     // Required by the API's description, although false is its default.
     body.insert("stream".into(), stream.into());
     sampling(request, &mut body);
-    tools(request, &mut body, &mut warnings);
+    tools(request, &mut body, &mut warnings)?;
     if let Some(output) = &request.output {
         body.insert(
             "response_format".into(),
@@ -52,7 +52,11 @@ fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) {
 }
 
 /// Cohere can be made to use some tool or none; a single one is asked for by offering no other.
-fn tools(request: &ChatRequest, body: &mut Map<String, Value>, warnings: &mut Vec<Warning>) {
+fn tools(
+    request: &ChatRequest,
+    body: &mut Map<String, Value>,
+    warnings: &mut Vec<Warning>,
+) -> Result<()> {
     let only = match &request.tool_choice {
         Some(ToolChoice::Named { name }) => Some(name),
         _ => None,
@@ -63,8 +67,13 @@ fn tools(request: &ChatRequest, body: &mut Map<String, Value>, warnings: &mut Ve
         .filter(|tool| only.is_none_or(|name| *name == tool.name))
         .map(declaration)
         .collect();
+    if let (Some(name), true) = (only, tools.is_empty()) {
+        return Err(Error::invalid_argument(format!(
+            "toolChoice: no tool is named {name:?}."
+        )));
+    }
     if tools.is_empty() {
-        return;
+        return Ok(());
     }
     body.insert("tools".into(), tools.into());
     if request.tools.iter().any(|tool| tool.strict == Some(true)) {
@@ -84,6 +93,7 @@ fn tools(request: &ChatRequest, body: &mut Map<String, Value>, warnings: &mut Ve
             "Cohere can't be kept from calling several tools in one turn.",
         ));
     }
+    Ok(())
 }
 
 fn declaration(tool: &Tool) -> Value {

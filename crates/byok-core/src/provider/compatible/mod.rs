@@ -177,7 +177,7 @@ impl SpeechProvider for Compatible {
             Some(SpeechWay::OpenAi(dialect)) => {
                 speech::request(request, model, &self.name, dialect)
             }
-            Some(SpeechWay::Own(own)) => own(request, model, stream, &self.name),
+            Some(SpeechWay::Own { request: own, .. }) => own(request, model, stream, &self.name),
             None => Err(self.absent("text to speech")),
         }
     }
@@ -188,7 +188,11 @@ impl SpeechProvider for Compatible {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
-        Ok(speech::decoder(request, headers))
+        let pcm = match &self.row.speech {
+            Some(SpeechWay::Own { pcm, .. }) => pcm,
+            _ => speech::PCM,
+        };
+        speech::decoder(request, headers, pcm)
     }
 }
 

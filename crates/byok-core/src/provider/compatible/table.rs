@@ -175,7 +175,10 @@ pub static TABLE: &[Row] = &[
             max_tokens: "max_completion_tokens",
             ..LISTED
         },
-        speech: Some(SpeechWay::Own(xai::speech)),
+        speech: Some(SpeechWay::Own {
+            request: xai::speech,
+            pcm: speech::PCM,
+        }),
         transcription: Some(TranscriptionWay::Own(xai::transcription)),
         image: Some(ImageWay::Own {
             request: xai::image,
@@ -207,6 +210,7 @@ pub static TABLE: &[Row] = &[
         },
         embed: Some(EmbedDialect {
             input_type: Some("input_type"),
+            input_types: &[("query", "search_query"), ("document", "search_document")],
             encoding: Some("base64"),
             ..embeddings::COMPATIBLE
         }),
@@ -258,7 +262,11 @@ pub static TABLE: &[Row] = &[
             },
             ..embeddings::COMPATIBLE
         }),
-        speech: Some(SpeechWay::Own(mistral::speech)),
+        speech: Some(SpeechWay::Own {
+            request: mistral::speech,
+            // Its documentation does not say how a sample is written.
+            pcm: "channels=1",
+        }),
         transcription: Some(TranscriptionWay::Own(mistral::transcription)),
         ..ROW
     },
@@ -280,7 +288,12 @@ pub static TABLE: &[Row] = &[
         }),
         speech: Some(SpeechWay::OpenAi(SpeechDialect {
             format: Some("mp3"),
-            pcm: "raw",
+            pcm: |body| {
+                // Cartesia's models would choose another rate and encoding.
+                body.insert("response_format".into(), "raw".into());
+                body.insert("response_encoding".into(), "pcm_s16le".into());
+                body.insert("sample_rate".into(), 24_000.into());
+            },
             voice: |model| match model {
                 model if model.contains("Kokoro") => Some("af_alloy"),
                 model if model.contains("orpheus") => Some("tara"),

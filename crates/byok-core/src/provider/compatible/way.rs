@@ -11,8 +11,12 @@ use crate::provider::openai::transcription::TranscriptionDialect;
 
 pub enum SpeechWay {
     OpenAi(SpeechDialect),
-    /// Request, model, whether it is a stream, and the provider's name for warnings.
-    Own(fn(&SpeechRequest, &str, bool, &str) -> Result<WireRequest>),
+    Own {
+        /// Request, model, whether it is a stream, and the provider's name for warnings.
+        request: fn(&SpeechRequest, &str, bool, &str) -> Result<WireRequest>,
+        /// What its bare samples are.
+        pcm: &'static str,
+    },
 }
 
 pub enum TranscriptionWay {

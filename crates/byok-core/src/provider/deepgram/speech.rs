@@ -10,7 +10,7 @@ use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
 use crate::provider::pcm::PcmAudio;
-use crate::provider::{RawAudio, SpeechDecoder, SpeechProvider, WireRequest};
+use crate::provider::{RawAudio, SpeechDecoder, SpeechProvider, WireRequest, check_is_audio};
 
 /// What Deepgram gives for `linear16` unless asked otherwise.
 const PCM_RATE: u32 = 24_000;
@@ -38,6 +38,7 @@ impl SpeechProvider for Deepgram {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
+        check_is_audio(headers)?;
         let usage = SpeechUsage {
             characters: headers
                 .get("dg-char-count")
@@ -69,6 +70,18 @@ impl SpeechProvider for Deepgram {
 
 fn query(request: &SpeechRequest, model: &str, warnings: &mut Vec<Warning>) -> Query {
     let mut query = Query::new(&voice(request, model));
+    let names_model = |name: &str| name.starts_with("aura");
+    if request
+        .voice
+        .as_deref()
+        .is_some_and(|voice| !names_model(voice))
+        && !names_model(model)
+    {
+        warnings.push(Warning::new(
+            "voice",
+            format!("Deepgram's voices are models, and {model} is none that has others; the voice was not sent."),
+        ));
+    }
     let (encoding, container) = match request.format.as_deref() {
         None | Some("mp3") => ("mp3", None),
         Some("wav") => ("linear16", Some("wav")),

@@ -21,7 +21,7 @@ pub(crate) mod text;
 mod tool_pieces;
 pub(crate) mod transcript;
 pub(crate) mod transcription;
-mod usage;
+pub(crate) mod usage;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -194,7 +194,7 @@ impl SpeechProvider for OpenAi {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
-        Ok(speech::decoder(request, headers))
+        speech::decoder(request, headers, speech::PCM)
     }
 }
 

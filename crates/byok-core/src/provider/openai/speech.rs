@@ -2,6 +2,8 @@
 //! answer is the audio. Source: the `openai` 7 types (`SpeechCreateParams`), and the providers' API
 //! descriptions for what differs.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
@@ -9,15 +11,15 @@ use super::audio_answer::{AudioEvents, AudioInJson};
 use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
-use crate::provider::{RawAudio, SpeechDecoder, WireRequest, merge};
+use crate::provider::{RawAudio, SpeechDecoder, WireRequest, check_is_audio, merge};
 
 /// One server's way of speaking text to speech.
 #[derive(Debug, Clone, Copy)]
 pub struct SpeechDialect {
     /// What is asked for when the caller names no format; `None` leaves it to the server.
     pub format: Option<&'static str>,
-    /// What the server calls `pcm`.
-    pub pcm: &'static str,
+    /// How bare samples are asked for.
+    pub pcm: fn(&mut Map<String, Value>),
     /// The voice for a model when the caller names none; `None` leaves it to the server.
     pub voice: fn(&str) -> Option<&'static str>,
     pub speed: bool,
@@ -30,7 +32,9 @@ pub struct SpeechDialect {
 /// What is assumed of a server of which nothing is known.
 pub const COMPATIBLE: SpeechDialect = SpeechDialect {
     format: None,
-    pcm: "pcm",
+    pcm: |body| {
+        body.insert("response_format".into(), "pcm".into());
+    },
     voice: |_| None,
     speed: true,
     instructions: |_| true,
@@ -44,8 +48,10 @@ pub const OPENAI: SpeechDialect = SpeechDialect {
     ..COMPATIBLE
 };
 
-/// 16-bit samples at 24 kHz, one channel: what OpenAI's `pcm` is, and that of those who follow it.
-const PCM: &str = "audio/pcm;rate=24000;encoding=s16le;channels=1";
+/// What OpenAI's bare samples are, and those of the servers that follow it: 16 bits, one channel.
+pub const PCM: &str = "encoding=s16le;channels=1";
+/// The rate of bare samples unless the caller asks for another one.
+const RATE: u64 = 24_000;
 
 /// Makes the request for `POST /audio/speech`. The body of the answer arrives as it is made in any case,
 /// so a stream needs nothing else. `name` is the provider's, for warnings.
@@ -62,12 +68,12 @@ pub fn request(
     if let Some(voice) = request.voice.as_deref().or_else(|| (dialect.voice)(model)) {
         body.insert("voice".into(), voice.into());
     }
-    let format = match request.format.as_deref() {
-        Some("pcm") => Some(dialect.pcm),
-        other => other.or(dialect.format),
-    };
-    if let Some(format) = format {
-        body.insert("response_format".into(), format.into());
+    match request.format.as_deref().or(dialect.format) {
+        Some("pcm") => (dialect.pcm)(&mut body),
+        Some(format) => {
+            body.insert("response_format".into(), format.into());
+        }
+        None => {}
     }
     match request.speed {
         Some(speed) if dialect.speed => {
@@ -121,34 +127,53 @@ pub fn json_request(
 
 /// Reads an answer by what it says it is: audio, JSON with audio in base64 (Mistral), or events with
 /// pieces of it (Mistral's stream; OpenAI with `providerOptions: { stream_format: "sse" }`).
-pub fn decoder(request: &SpeechRequest, headers: &HeaderMap) -> Box<dyn SpeechDecoder> {
+/// `pcm` says what bare samples are, as parameters of their media type.
+///
+/// # Errors
+/// `BAD_RESPONSE` for an answer that is any other text.
+pub fn decoder(
+    request: &SpeechRequest,
+    headers: &HeaderMap,
+    pcm: &str,
+) -> Result<Box<dyn SpeechDecoder>> {
     let own = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let by_format = content_type_of(request.format.as_deref());
+    let by_format = content_type_of(request, pcm);
     if own.starts_with("text/event-stream") {
-        return Box::new(AudioEvents::new(by_format));
+        return Ok(Box::new(AudioEvents::new(&by_format)));
     }
     if own.starts_with("application/json") {
-        return Box::new(AudioInJson::new(by_format));
+        return Ok(Box::new(AudioInJson::new(&by_format)));
     }
+    check_is_audio(headers)?;
     let usage = SpeechUsage::default();
     if request.format.as_deref() == Some("pcm") {
-        return Box::new(RawAudio::new(PCM, usage));
+        // The header says less.
+        return Ok(Box::new(RawAudio::new(by_format, usage)));
     }
-    Box::new(RawAudio::of(headers, by_format, usage))
+    Ok(Box::new(RawAudio::of(headers, &by_format, usage)))
 }
 
 /// The media type of a format; that of MP3, the default everywhere, for one that is not known.
-fn content_type_of(format: Option<&str>) -> &'static str {
-    match format {
+fn content_type_of(request: &SpeechRequest, pcm: &str) -> Cow<'static, str> {
+    Cow::Borrowed(match request.format.as_deref() {
+        Some("pcm") => return format!("audio/pcm;rate={};{pcm}", rate(request)).into(),
         Some("wav") => "audio/wav",
-        Some("pcm") => PCM,
         Some("opus" | "ogg") => "audio/ogg",
         Some("aac") => "audio/aac",
         Some("flac") => "audio/flac",
         Some("mulaw") => "audio/basic",
         _ => "audio/mpeg",
-    }
+    })
+}
+
+fn rate(request: &SpeechRequest) -> u64 {
+    let options = &request.provider_options;
+    options
+        .get("sample_rate")
+        .or_else(|| options.get("output_format")?.get("sample_rate"))
+        .and_then(Value::as_u64)
+        .unwrap_or(RATE)
 }

@@ -14,7 +14,7 @@ use super::request::Outgoing;
 use super::{ScriptedProvider, json_body};
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::Result;
-use crate::provider::{RawAudio, WireRequest};
+use crate::provider::{RawAudio, WireRequest, check_is_audio};
 
 /// One text on its way through a provider's functions.
 pub struct ScriptedSpeech<'a> {
@@ -99,11 +99,15 @@ impl ScriptedProvider {
     }
 
     /// The decoder of a body that is the audio.
-    pub fn audio(&self, headers: &HeaderMap) -> RawAudio {
+    ///
+    /// # Errors
+    /// `BAD_RESPONSE` for an answer that calls itself something else.
+    pub fn audio(&self, headers: &HeaderMap) -> Result<RawAudio> {
+        check_is_audio(headers)?;
         let speech = self.definition.text_to_speech.as_ref();
         let otherwise = speech.and_then(|speech| speech.content_type.as_deref());
         let otherwise = otherwise.unwrap_or("application/octet-stream");
-        RawAudio::of(headers, otherwise, SpeechUsage::default())
+        Ok(RawAudio::of(headers, otherwise, SpeechUsage::default()))
     }
 }
 

@@ -11,9 +11,10 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot};
 
 use super::database::Location;
 use super::reader::interrupted;
-use super::row;
+use super::{row, usage};
 use crate::error::Result;
 use crate::store::{KeyId, KeyRecord, closed};
+use crate::usage::UsageRecord;
 
 /// Writes in one transaction at most: other processes wait for so long.
 const BATCH: usize = 256;
@@ -27,6 +28,7 @@ pub(super) enum Write {
         record: KeyRecord,
         expected_sealed: String,
     },
+    Usage(Vec<UsageRecord>),
 }
 
 impl Write {
@@ -38,6 +40,7 @@ impl Write {
                 record,
                 expected_sealed,
             } => row::replace(connection, record, expected_sealed),
+            Write::Usage(records) => usage::insert(connection, records).map(|()| true),
         }
     }
 }

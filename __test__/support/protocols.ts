@@ -52,9 +52,10 @@ const compatible: Fixtures = {
   chat: chatCompletions,
   embeddings: {
     answer: ({ body }) => {
-      const wantsBase64 = JSON.parse(body.toString() || "{}").encoding_format === "base64";
-      const base64 = Buffer.from(Float32Array.from(vector).buffer).toString("base64");
-      const embedding = wantsBase64 ? base64 : vector;
+      const encoding = JSON.parse(body.toString() || "{}").encoding_format;
+      const bytes = encoding === "base64_int8" ? [64, 224, 16] : Float32Array.from(vector).buffer;
+      const base64 = Buffer.from(bytes as ArrayBuffer).toString("base64");
+      const embedding = encoding?.startsWith("base64") ? base64 : vector;
       const data = [{ object: "embedding", index: 0, embedding }];
       return {
         body: { object: "list", data, model: "m", usage: { prompt_tokens: 2, total_tokens: 2 } },
@@ -159,7 +160,15 @@ const gemini: Fixtures = {
     stream: { body: events([candidates([pcm]), candidates([pcm], "STOP")]) },
     usage: true,
   },
-  speechToText: { answer: { body: candidates([{ text: "Hello." }], "STOP") }, usage: true },
+  speechToText: {
+    answer: ({ body }) => {
+      const segments = [{ text: "Hello.", start: "00:00", end: "00:01", speaker: "A" }];
+      const asked = body.includes("responseJsonSchema") || body.includes("responseSchema");
+      const text = asked ? JSON.stringify({ language: "en", segments }) : "Hello.";
+      return { body: candidates([{ text }], "STOP") };
+    },
+    usage: true,
+  },
   imageGeneration: {
     answer: { body: candidates([inline("image/png", PNG)], "STOP") },
     usage: true,

@@ -46,7 +46,9 @@ export class Context {
 
   /** A user with a stored key. Nothing has been sent yet. */
   async user(): Promise<User> {
-    const { userId, provider, apiKey } = this;
+    const { provider, apiKey } = this;
+    // Not the user of before: a key that was refused is not tried again.
+    const userId = `user-${randomBytes(6).toString("hex")}`;
     await this.byok.registerKey({ userId, provider, apiKey, validate: "format" });
     return this.byok.use(userId, { provider });
   }

@@ -321,7 +321,10 @@ test("inputs are split into batches and keep their order", async () => {
     const vectors = input.map((text) => [text.length, 1]);
     return answer({ vectors, tokens: input.length })(request, response);
   });
-  const { embeddings, usage } = await user.embed({ input: ["a", "bb", "ccc", "dddd", "eeeee"] });
+  const { embeddings, usage } = await user.embed({
+    model: "m",
+    input: ["a", "bb", "ccc", "dddd", "eeeee"],
+  });
   assert.deepEqual(
     embeddings.map(([first]) => first),
     [1, 2, 3, 4, 5],

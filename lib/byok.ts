@@ -3,6 +3,8 @@
 
 import { inspect } from "node:util";
 import { storeCallbacks } from "./bridge.js";
+import { declarative } from "./define-provider.js";
+import { DefinedProvider } from "./defined-provider.js";
 import { Engine, type Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import { checkEvent, type Listeners, noticeCallback } from "./events.js";
@@ -13,6 +15,7 @@ import { prepareLimits } from "./limits/options.js";
 import type { NativeStore, StoreCallbacks } from "./native.js";
 import { packageVersion } from "./native.js";
 import * as options from "./options.js";
+import { providerCallback } from "./provider-bridge.js";
 import { encodeJson } from "./request.js";
 import { CHECK, REWRAP } from "./rotation-options.js";
 import { MemoryStore } from "./stores/memory.js";
@@ -22,6 +25,7 @@ import type {
   BYOKEvents,
   BYOKOptions,
   CheckOptions,
+  CustomProvider,
   ImportEntry,
   ImportOptions,
   ImportReport,
@@ -32,6 +36,7 @@ import type {
   LimitState,
   LimitsQuery,
   PriceTable,
+  ProviderInfo,
   RegisterKeyOptions,
   RequestDefaults,
   RewrapOptions,
@@ -80,13 +85,14 @@ export class BYOK implements AsyncDisposable {
       cache,
     } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
+    const { settings, defined } = takeApart(providers);
     const limits = o.limits === undefined ? undefined : prepareLimits(o.limits);
     const usage = prepareUsage(o.usage);
     const health = prepareHealth(o.health);
     if (o.hooks !== undefined) options.checkOptions(o.hooks, HOOKS, "hooks");
     const config = {
       namespace,
-      providers,
+      providers: settings,
       prefer,
       http,
       callbackTimeoutMs,
@@ -102,6 +108,7 @@ export class BYOK implements AsyncDisposable {
     const services = {
       ...(limiter && { limiter }),
       ...(sink && { usage: sink }),
+      ...(defined.size > 0 && { providers: providerCallback(defined) }),
       notice: noticeCallback(this.#listeners),
     };
     this.#namespace = namespace;
@@ -178,6 +185,12 @@ export class BYOK implements AsyncDisposable {
     options.checkOptions(o, options.DELETE_USER, "deleteUser()");
     options.required(o, ["userId"], "deleteUser()");
     return await this.#call("deleteUser", o);
+  }
+
+  /** What there is to know of every provider, the built-in ones first: what each can do, which models serve
+   * by default, and what its credential consists of. Asks nobody. */
+  async providers(): Promise<ProviderInfo[]> {
+    return await this.#engine.call("providers", { json: "{}", bytes: null });
   }
 
   /**
@@ -349,6 +362,23 @@ export class BYOK implements AsyncDisposable {
     const payload: Payload = { json: encodeJson(rest, `${op}()`), bytes: null };
     return this.#engine.call(op, payload, signal);
   }
+}
+
+/** The settings of all providers as JSON has them, and the functions of those that the app defined. */
+function takeApart(providers: NonNullable<BYOKOptions["providers"]>) {
+  const settings: Record<string, unknown> = {};
+  const defined = new Map<string, DefinedProvider>();
+  for (const [id, given] of Object.entries(providers)) {
+    const { type, ...rest } =
+      given instanceof DefinedProvider ? { type: given } : (given as Partial<CustomProvider>);
+    if (type instanceof DefinedProvider) {
+      defined.set(id, type);
+      settings[id] = { ...rest, type: "defined", definition: declarative(type.definition) };
+    } else {
+      settings[id] = given;
+    }
+  }
+  return { settings, defined };
 }
 
 /** A native store is handed over as it is; any other through callbacks. */

@@ -2,6 +2,8 @@
 
 export type { AudioStream } from "./audio-stream.js";
 export { BYOK } from "./byok.js";
+export { defineProvider } from "./define-provider.js";
+export type { DefinedProvider } from "./defined-provider.js";
 export {
   AbortError,
   BYOKError,

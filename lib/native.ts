@@ -56,6 +56,8 @@ export interface ServiceCallbacks {
   limiter?: (op: string, json: string, context: number) => Promise<string>;
   usage?: (op: string, json: string) => Promise<string>;
   notice?: (op: string, json: string) => Promise<string>;
+  /** The functions of the providers that the app defined. */
+  providers?: (op: string, json: string) => Promise<string>;
 }
 
 export interface NativeEngine {

@@ -1,6 +1,7 @@
 // Checks of what callers pass: unknown names are errors that suggest the right one, and each value's
 // kind is checked where it enters, so that a mistake is named by the option and not met later.
 
+import { DefinedProvider } from "./defined-provider.js";
 import { invalidArgument } from "./errors.js";
 import { nearest } from "./suggest.js";
 
@@ -117,7 +118,12 @@ const models: Check = (value, path) => {
 
 /** `type` makes a custom provider of it. */
 const PROVIDER: OptionTable = {
-  type: (value, path) => must(value === "openai-compatible", path, '"openai-compatible"'),
+  type: (value, path) =>
+    must(
+      value === "openai-compatible" || value instanceof DefinedProvider,
+      path,
+      '"openai-compatible" or what defineProvider() returned',
+    ),
   baseURL: text,
   timeoutMs: milliseconds,
   idleTimeoutMs: milliseconds,
@@ -137,9 +143,11 @@ function providers(value: unknown, path: string): string | undefined {
     if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) {
       return `${path}: ${JSON.stringify(name)} can't be a provider's name. Use lower-case letters, digits, dots, hyphens and underscores.`;
     }
+    if (options instanceof DefinedProvider) continue;
     checkOptions(options, PROVIDER, `${path}.${name}`);
     const { type, baseURL } = options as Record<string, unknown>;
-    if (type !== undefined && baseURL === undefined) return `${path}.${name} needs a baseURL.`;
+    if (type === "openai-compatible" && baseURL === undefined)
+      return `${path}.${name} needs a baseURL.`;
   }
   return undefined;
 }
@@ -335,6 +343,53 @@ export const IMAGE: OptionTable = {
   seed: (value, path) => must(Number.isSafeInteger(value), path, "a whole number"),
   images: list,
   mask: any,
+};
+
+/** A check of a definition's part by its own table. */
+const nested =
+  (table: OptionTable): Check =>
+  (value, path) => {
+    checkOptions(value, table, `defineProvider(): ${path}`);
+    return undefined;
+  };
+const FUNCTIONS: OptionTable = { request: callback, response: callback };
+const streamEnd: Check = (value, path) =>
+  must(
+    value === "finish" ||
+      (isObject(value) &&
+        (typeof value["data"] === "string" || typeof value["event"] === "string")),
+    path,
+    '"finish", { data: ... } or { event: ... }',
+  );
+const batchLimit: Check = (value, path) =>
+  isObject(value)
+    ? nested({ inputs: wholeNumber, bytes: wholeNumber })(value, path)
+    : wholeNumber(value, path);
+const fields: Check = (value, path) => {
+  const check = nested({ what: string, required: flag, header: text, query: text });
+  for (const [name, field] of Object.entries((value ?? {}) as object)) {
+    check(field, `${path}.${name}`);
+  }
+  return object(value, path);
+};
+
+export const PROVIDER_DEFINITION: OptionTable = {
+  name: text,
+  baseURL: text,
+  credential: nested({ header: text, prefix: string }),
+  headers: textMap,
+  verify: nested({ path: text, body: any, otherwise: text }),
+  requestIdHeader: text,
+  keyPrefixes: texts,
+  keyIsOptional: flag,
+  defaultModels: models,
+  fields,
+  errors: nested({ statuses: textMap, words: textMap, read: callback }),
+  chat: nested({ ...FUNCTIONS, event: callback, streamEnd }),
+  embed: nested({ ...FUNCTIONS, batchLimit }),
+  textToSpeech: nested({ ...FUNCTIONS, contentType: text }),
+  speechToText: nested(FUNCTIONS),
+  generateImage: nested({ ...FUNCTIONS, mostAtOnce: wholeNumber }),
 };
 
 /** Options that every one of these calls needs. */

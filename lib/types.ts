@@ -9,6 +9,7 @@ export type * from "./types/key.js";
 export type * from "./types/limits.js";
 export type * from "./types/message.js";
 export type * from "./types/options.js";
+export type * from "./types/provider.js";
 export type * from "./types/result.js";
 export type * from "./types/rotation.js";
 export type * from "./types/speech.js";

@@ -49,6 +49,18 @@ impl Callback {
         }
     }
 
+    /// The functions of the providers that the app defines.
+    pub fn provider(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            function: Arc::new(function),
+            timeout,
+            name: "providers",
+            check: "Functions of a definition should return at once",
+            failed: Code::BadResponse,
+            timed_out: Code::Timeout,
+        }
+    }
+
     pub fn limiter(function: RawCallback, timeout: Duration) -> Self {
         Callback {
             function: Arc::new(function),

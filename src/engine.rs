@@ -10,6 +10,7 @@ use std::time::Duration;
 use byok_core::engine::{Engine, EngineConfig, Services, from_vault, parse};
 use byok_core::error::{Code, Error, Result};
 use byok_core::limit::Limiter;
+use byok_core::provider::Scripts;
 use byok_core::store::KeyStore;
 use byok_core::trace::Trace;
 use byok_core::usage::UsageStore;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::bridge::limiter::CallbackLimiter;
 use crate::bridge::notice::notify;
+use crate::bridge::provider::CallbackScripts;
 use crate::bridge::store::CallbackStore;
 use crate::bridge::usage::CallbackUsage;
 use crate::byte_stream::NativeByteStream;
@@ -54,6 +56,9 @@ pub struct ServiceCallbacks {
     pub usage: Option<RawCallback>,
     #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
     pub notice: Option<RawCallback>,
+    /// The functions of the app's providers: `op` is the provider's name, a dot, and the function's.
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub providers: Option<RawCallback>,
 }
 
 #[napi]
@@ -279,6 +284,7 @@ fn create(
         limiter,
         usage,
         notice,
+        providers,
     } = services.unwrap_or_default();
     let usage: Option<Arc<dyn UsageStore>> = match (usage_store, usage) {
         (Some(native), _) => native.usage.clone(),
@@ -291,6 +297,9 @@ fn create(
     let services = Services {
         limiter,
         usage,
+        scripts: providers.map(|call| -> Arc<dyn Scripts> {
+            Arc::new(CallbackScripts(Callback::provider(call, timeout)))
+        }),
         notify: notice.map(|call| notify(Callback::notice(call, timeout))),
     };
     Engine::with(config, store, services)
@@ -319,6 +328,7 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "verifyKey" => encode(engine.verify_key(json)).await,
         "deleteKey" => encode(engine.delete_key(json)).await,
         "deleteUser" => encode(engine.delete_user(json)).await,
+        "providers" => encode(engine.providers()).await,
         "capabilities" => encode(engine.capabilities(json)).await,
         "usage" => encode(engine.usage(json)).await,
         "exportUsage" => encode(engine.export_usage(json)).await,

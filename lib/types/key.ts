@@ -97,3 +97,19 @@ export interface RegisterKeyOptions extends KeyOptions {
   /** Upper bound for the live check, in milliseconds. */
   timeoutMs?: number | undefined;
 }
+
+/** What there is to know of a provider without any user. */
+export interface ProviderInfo {
+  /** What requests and records call it. */
+  provider: string;
+  /** What people call it. */
+  name: string;
+  baseURL: string;
+  capabilities: Capability[];
+  /** The model of requests that name none: the application's, else the library's. */
+  defaultModels: Partial<Record<Capability, string>>;
+  /** What a credential has beside the key: `apiKey: { apiKey, <name> }`. */
+  fields: { name: string; required: boolean; what: string }[];
+  /** Whether users can be registered without a key, as for a server of one's own. */
+  keyIsOptional: boolean;
+}

@@ -1,5 +1,6 @@
 // What the constructor and `use` take.
 
+import type { DefinedProvider } from "../defined-provider.js";
 import type { HealthOptions } from "./health.js";
 import type { Capability, JsonObject } from "./key.js";
 import type { Limits } from "./limits.js";
@@ -35,7 +36,7 @@ export interface BYOKOptions {
    * Records are bound to it: under another namespace they don't open. */
   namespace?: string | undefined;
   /** Settings of built-in providers, and providers of your own, by name. */
-  providers?: Record<string, ProviderOptions | CustomProvider> | undefined;
+  providers?: Record<string, ProviderOptions | CustomProvider | DefinedProvider> | undefined;
   /** Which provider serves a request that names none, when the user has keys of several: the first of
    * these that can. Default: the newest key. */
   prefer?: readonly string[] | undefined;
@@ -113,12 +114,17 @@ export interface ProviderOptions {
 }
 
 /** A provider that speaks a protocol this library knows, under a name of yours. */
-export interface CustomProvider extends ProviderOptions {
-  /** The Chat Completions protocol of OpenAI, which most services and local servers speak. */
-  type: "openai-compatible";
-  /** Everything before `/chat/completions`. */
-  baseURL: string;
-}
+export type CustomProvider =
+  | (ProviderOptions & {
+      /** The Chat Completions protocol of OpenAI, which most services and local servers speak. */
+      type: "openai-compatible";
+      /** Everything before `/chat/completions`. */
+      baseURL: string;
+    })
+  | (ProviderOptions & {
+      /** What `defineProvider` returned. */
+      type: DefinedProvider;
+    });
 
 /** What every request to a provider takes; also the defaults of `use(userId, defaults)`. */
 export interface RequestDefaults {

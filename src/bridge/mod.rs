@@ -2,5 +2,6 @@
 
 pub mod limiter;
 pub mod notice;
+pub mod provider;
 pub mod store;
 pub mod usage;

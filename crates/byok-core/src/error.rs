@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limit::Standing;
 
@@ -112,6 +112,14 @@ impl Code {
 
     pub fn from_name(name: &str) -> Option<Code> {
         Code::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<'de, str>::deserialize(deserializer)?;
+        Code::from_name(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("there is no error code {name:?}")))
     }
 }
 
@@ -274,6 +282,10 @@ impl Error {
 
     pub fn retries(&self) -> u32 {
         self.0.retries
+    }
+
+    pub fn cause_id(&self) -> Option<u32> {
+        self.0.cause_id
     }
 
     pub fn retry_after_ms(&self) -> Option<u64> {

@@ -47,6 +47,17 @@ pub fn redact(text: &str, secret: &[u8]) -> Option<String> {
     Some(replace(text, &found))
 }
 
+/// The text without the exact key, and nothing else changed: for what must stay what it is, like an
+/// answer that happens to quote other keys.
+pub fn without<'a>(text: &'a str, secret: &[u8]) -> Cow<'a, str> {
+    let mut found = Vec::new();
+    find_whole(text, secret, &mut found);
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(replace(text, &found))
+}
+
 /// At most `max_chars` characters of the text, the last of them an ellipsis if it was longer.
 pub fn bounded(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.len() <= max_chars || text.chars().nth(max_chars).is_none() {
@@ -291,6 +302,17 @@ mod tests {
                 .any(|window| windows.contains(window))
         );
         assert!(text.contains(" ü ") && text.contains(REDACTED));
+    }
+
+    #[test]
+    fn only_the_exact_key_is_taken_out_of_what_must_stay_as_it_is() {
+        let key = std::str::from_utf8(KEY).unwrap();
+        let other = "sk-proj-abcDEF0123456789xyz";
+        assert_eq!(
+            without(&format!("{other} {key}"), KEY),
+            format!("{other} {REDACTED}")
+        );
+        assert!(matches!(without(other, KEY), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn shown(wire: &WireRequest) -> Value {
     }
     if !wire.headers.is_empty() {
         let headers = wire.headers.iter();
-        let headers = headers.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+        let headers = headers.map(|(name, value)| (name.to_string(), value.as_str().into()));
         shown.insert("headers".into(), headers.collect::<Map<_, _>>().into());
     }
     if !wire.warnings.is_empty() {

@@ -478,7 +478,8 @@ fn keys_are_recognised_by_their_shape_and_checked_for_nothing() {
         ("cohere", "/v1/models?page_size=1", None),
         ("voyage", "/files?limit=1", None),
     ] {
-        let verify = provider(id).verify();
+        let provider = provider(id);
+        let verify = provider.verify();
         assert_eq!(
             (verify.path, verify.body, verify.otherwise),
             (path, None, otherwise)

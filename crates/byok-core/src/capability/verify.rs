@@ -4,17 +4,17 @@
 
 /// A request that costs nothing (or next to it) and needs a valid key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VerifyRequest {
+pub struct VerifyRequest<'a> {
     /// Relative to the provider's base URL, with a leading slash.
-    pub path: &'static str,
+    pub path: &'a str,
     /// JSON to post, where there is nothing to get.
-    pub body: Option<&'static str>,
+    pub body: Option<&'a str>,
     /// Another path to get when a valid key may not do the first: keys with restricted scopes.
-    pub otherwise: Option<&'static str>,
+    pub otherwise: Option<&'a str>,
 }
 
-impl VerifyRequest {
-    pub const fn get(path: &'static str) -> Self {
+impl<'a> VerifyRequest<'a> {
+    pub const fn get(path: &'a str) -> Self {
         VerifyRequest {
             path,
             body: None,
@@ -22,14 +22,14 @@ impl VerifyRequest {
         }
     }
 
-    pub const fn post(path: &'static str, body: &'static str) -> Self {
+    pub const fn post(path: &'a str, body: &'a str) -> Self {
         VerifyRequest {
             body: Some(body),
             ..VerifyRequest::get(path)
         }
     }
 
-    pub const fn or_get(self, path: &'static str) -> Self {
+    pub const fn or_get(self, path: &'a str) -> Self {
         VerifyRequest {
             otherwise: Some(path),
             ..self

@@ -14,8 +14,10 @@ use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult, Usage};
 use crate::capability::fold::ChatFold;
 use crate::capability::{Capability, Warning};
 use crate::error::{Error, Result};
-use crate::provider::ChatProvider;
-use crate::sse::SseDecoder;
+use crate::provider::{
+    ChatProvider, ChatStream, Provider, ScriptedChat, ScriptedStream, WireRequest,
+};
+use crate::sse::{SseDecoder, SseEvent};
 use crate::usage::Units;
 
 /// What a stream hands on: events in the order of arrival, then the whole answer.
@@ -102,24 +104,25 @@ impl Engine {
         attempt: &mut Attempt,
         request: &mut ChatRequest,
     ) -> Result<ChatResult> {
-        let (model, mut wire) = map_request(attempt, request, false)?;
-        let warnings = std::mem::take(&mut wire.warnings);
+        if attempt.is_foreign {
+            request.provider_options.clear();
+        }
+        let model = attempt.model()?;
         let key = &attempt.key;
-        let failure = key.failure();
-        let call = key.call(wire, None, &attempt.routing, &failure)?;
-        let (head, body) = self
-            .http
-            .fetch(call)
-            .await
-            .map_err(|error| key.blame(error))?;
+        let speaker = Speaker::of(key, request, &model)?;
+        let wire = speaker.request(request, &model, false).await;
+        let mut wire = wire.map_err(|error| key.blame(error))?;
+        let warnings = std::mem::take(&mut wire.warnings);
+        let (head, body) = self.fetch(key, wire, None, &attempt.routing).await?;
         let request_id = key.request_id(&head.headers);
         attempt
             .observation
             .answered(head.retries, request_id.as_deref());
 
         let mut fold = ChatFold::whole();
-        chat_of(key)?
-            .response(request, &body, &mut fold)
+        speaker
+            .response(key, request, &body, &mut fold)
+            .await
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
         let mut result = finish(fold, key, request, &model, warnings, request_id);
         if attempt.routing.include_raw {
@@ -135,38 +138,61 @@ impl Engine {
         request: &mut ChatRequest,
         sink: &mut Sink,
     ) -> Result<Option<ChatResult>> {
-        let (model, mut wire) = map_request(attempt, request, true)?;
-        let warnings = std::mem::take(&mut wire.warnings);
+        if attempt.is_foreign {
+            request.provider_options.clear();
+        }
+        let model = attempt.model()?;
         let key = &attempt.key;
+        let speaker = Speaker::of(key, request, &model)?;
+        let wire = speaker.request(request, &model, true).await;
+        let mut wire = wire.map_err(|error| key.blame(error))?;
+        let warnings = std::mem::take(&mut wire.warnings);
         let observation = &mut attempt.observation;
-        let failure = key.failure();
-        let call = key.call(wire, None, &attempt.routing, &failure)?;
-        let mut response = self
-            .http
-            .send(call)
-            .await
-            .map_err(|error| key.blame(error))?;
+        let mut response = self.send(key, wire, None, &attempt.routing).await?;
         let request_id = key.request_id(&response.headers);
         observation.answered(response.retries, request_id.as_deref());
         let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
 
         let mut fold = ChatFold::streaming();
-        let mut parser = chat_of(key)?.stream(request);
+        let mut reader = speaker.reader(request);
         let mut decoder = SseDecoder::new(self.max_event_bytes);
         let mut raw = attempt.routing.include_raw.then(Vec::new);
         loop {
             let chunk = response.chunk().await.map_err(&blame)?;
-            let mut on_event = |event: crate::sse::SseEvent<'_>| {
+            let mut note = |event: &SseEvent<'_>| {
                 if let Some(raw) = &mut raw {
                     raw.extend(serde_json::from_str::<Value>(event.data).ok());
                 }
-                parser.event(&event, &mut fold)
             };
-            let outcome = match &chunk {
-                Some(chunk) => decoder.push(chunk, &mut on_event),
-                None => decoder
-                    .finish(&mut on_event)
-                    .and_then(|()| parser.end(&mut fold)),
+            let outcome = match &mut reader {
+                Reader::Native(parser) => {
+                    let mut on_event = |event: SseEvent<'_>| {
+                        note(&event);
+                        parser.event(&event, &mut fold)
+                    };
+                    match &chunk {
+                        Some(chunk) => decoder.push(chunk, &mut on_event),
+                        None => decoder
+                            .finish(&mut on_event)
+                            .and_then(|()| parser.end(&mut fold)),
+                    }
+                }
+                Reader::Scripted(stream) => {
+                    let chunk = chunk.as_deref();
+                    scripted_events(key, stream, &mut decoder, chunk, note, &mut fold).await
+                }
+                Reader::Whole(chat, body) => match &chunk {
+                    Some(chunk) => {
+                        body.extend_from_slice(chunk);
+                        Ok(())
+                    }
+                    None => {
+                        if let Some(raw) = &mut raw {
+                            raw.extend(serde_json::from_slice::<Value>(body).ok());
+                        }
+                        read_whole(key, chat, body, &mut fold).await
+                    }
+                },
             };
             // What was understood before an error is still handed on.
             let events = fold.take_events();
@@ -204,24 +230,102 @@ fn weight(json: &str, attachments: usize, request: &ChatRequest) -> Units {
     }
 }
 
-fn map_request(
-    attempt: &Attempt,
-    request: &mut ChatRequest,
-    stream: bool,
-) -> Result<(String, crate::provider::WireRequest)> {
-    if attempt.is_foreign {
-        request.provider_options.clear();
-    }
-    let model = attempt.model()?;
-    let wire = chat_of(&attempt.key)?
-        .request(request, &model, stream)
-        .map_err(|error| attempt.key.blame(error))?;
-    Ok((model, wire))
+/// Who turns a request into the provider's own and its answer back.
+enum Speaker<'a> {
+    Native(&'a dyn ChatProvider),
+    Scripted(ScriptedChat<'a>),
 }
 
-fn chat_of(key: &OpenKey) -> Result<&dyn ChatProvider> {
-    let chat = key.registered.provider.chat();
-    chat.ok_or_else(|| key.cannot(Capability::Chat))
+/// Who reads a streamed answer.
+enum Reader<'a> {
+    Native(Box<dyn ChatStream>),
+    Scripted(ScriptedStream<'a>),
+    /// The provider can't stream: its answer is read when it is whole.
+    Whole(&'a ScriptedChat<'a>, Vec<u8>),
+}
+
+impl<'a> Speaker<'a> {
+    fn of(key: &'a OpenKey, request: &'a ChatRequest, model: &'a str) -> Result<Self> {
+        let provider = &key.registered.provider;
+        if let Some(chat) = provider.chat() {
+            return Ok(Speaker::Native(chat));
+        }
+        match provider.scripted() {
+            Some(scripted) if scripted.supports(Capability::Chat) => {
+                scripted.chat(request, model).map(Speaker::Scripted)
+            }
+            _ => Err(key.cannot(Capability::Chat)),
+        }
+    }
+
+    async fn request(
+        &self,
+        request: &ChatRequest,
+        model: &str,
+        stream: bool,
+    ) -> Result<WireRequest> {
+        match self {
+            Speaker::Native(chat) => chat.request(request, model, stream),
+            Speaker::Scripted(chat) => chat.request(stream).await,
+        }
+    }
+
+    async fn response(
+        &self,
+        key: &OpenKey,
+        request: &ChatRequest,
+        body: &[u8],
+        fold: &mut ChatFold,
+    ) -> Result<()> {
+        match self {
+            Speaker::Native(chat) => chat.response(request, body, fold),
+            Speaker::Scripted(chat) => read_whole(key, chat, body, fold).await,
+        }
+    }
+
+    fn reader(&'a self, request: &ChatRequest) -> Reader<'a> {
+        match self {
+            Speaker::Native(chat) => Reader::Native(chat.stream(request)),
+            Speaker::Scripted(chat) if chat.streams() => Reader::Scripted(chat.stream()),
+            Speaker::Scripted(chat) => Reader::Whole(chat, Vec::new()),
+        }
+    }
+}
+
+async fn read_whole(
+    key: &OpenKey,
+    chat: &ScriptedChat<'_>,
+    body: &[u8],
+    fold: &mut ChatFold,
+) -> Result<()> {
+    chat.response(&key.text_of(body)?, fold).await
+}
+
+/// Hands all events that a chunk completes to the provider's function at once; without a chunk the
+/// body has ended.
+async fn scripted_events(
+    key: &OpenKey,
+    stream: &mut ScriptedStream<'_>,
+    decoder: &mut SseDecoder,
+    chunk: Option<&[u8]>,
+    mut note: impl FnMut(&SseEvent<'_>),
+    fold: &mut ChatFold,
+) -> Result<()> {
+    let mut on_event = |event: SseEvent<'_>| {
+        note(&event);
+        stream.event(&event, key.text_of(event.data.as_bytes())?.into_owned());
+        Ok(())
+    };
+    let decoded = match chunk {
+        Some(chunk) => decoder.push(chunk, &mut on_event),
+        None => decoder.finish(&mut on_event),
+    };
+    stream.read(fold).await?;
+    decoded?;
+    match chunk {
+        Some(_) => Ok(()),
+        None => stream.end(fold),
+    }
 }
 
 fn finish(

@@ -1,5 +1,6 @@
 //! What the app configured, checked once: every mistake is found when the engine is made.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::capability::Capability;
 use crate::error::{Error, Result};
 use crate::health::HealthConfig;
 use crate::limit::LimitsConfig;
+use crate::provider::Definition;
 use crate::store::CacheConfig;
 use crate::usage::Price;
 
@@ -76,7 +78,7 @@ pub struct HttpConfig {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProviderConfig {
-    /// `openai-compatible` for a provider of the app's own.
+    /// `openai-compatible` or `defined` for a provider of the app's own.
     pub r#type: Option<String>,
     #[serde(rename = "baseURL")]
     pub base_url: Option<String>,
@@ -99,6 +101,8 @@ pub struct ProviderConfig {
     /// Allows `registerKey({ baseURL })`, so that users bring their own endpoint.
     #[serde(default, rename = "allowUserBaseURL")]
     pub allow_user_base_url: bool,
+    /// The declarative part of a provider of type `defined`; its functions are the engine's scripts.
+    pub definition: Option<Definition>,
 }
 
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -148,6 +152,24 @@ pub fn add_headers(headers: &mut HeaderMap, extra: &BTreeMap<String, String>) ->
         headers.insert(parsed, value);
     }
     Ok(())
+}
+
+/// Checks the headers that an app's function gave.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a reserved one.
+pub fn check_headers(headers: &[(Cow<'static, str>, String)]) -> Result<()> {
+    let is_reserved = |name: &str| {
+        RESERVED_HEADERS
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(name))
+    };
+    match headers.iter().find(|(name, _)| is_reserved(name)) {
+        Some((name, _)) => Err(Error::invalid_argument(format!(
+            "headers: {name} can't be set by a provider's functions. The key is put in natively; the others belong to the HTTP client."
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Checks a base URL and returns it without a trailing slash.

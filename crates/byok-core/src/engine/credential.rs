@@ -52,7 +52,7 @@ pub(super) fn from_fields(json: &[u8], provider: &dyn Provider) -> Result<Creden
             return Err(unknown(provider, name));
         }
     }
-    for field in known {
+    for field in &known {
         if field.is_required && !given.contains_key(field.name) {
             return Err(missing(provider, field.name));
         }
@@ -126,7 +126,8 @@ fn checked_key(bytes: &[u8], option: &str) -> Result<Secret> {
 }
 
 fn missing(provider: &dyn Provider, name: &str) -> Error {
-    let field = provider.fields().iter().find(|field| field.name == name);
+    let fields = provider.fields();
+    let field = fields.iter().find(|field| field.name == name);
     let what = field.map_or_else(String::new, |field| format!(" ({})", field.what));
     Error::invalid_argument(format!(
         "apiKey.{name} is missing{what}. {}",
@@ -135,7 +136,8 @@ fn missing(provider: &dyn Provider, name: &str) -> Error {
 }
 
 fn unknown(provider: &dyn Provider, name: &str) -> Error {
-    let names = provider.fields().iter().map(|field| field.name);
+    let fields = provider.fields();
+    let names = fields.iter().map(|field| field.name);
     let hint = match nearest(name, names.chain([API_KEY])) {
         Some(near) => format!("Did you mean {near}?"),
         None => all_fields(provider),

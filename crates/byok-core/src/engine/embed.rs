@@ -8,6 +8,7 @@ use futures_util::stream;
 use serde_json::Value;
 
 use super::Engine;
+use super::exchange::OpenKey;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::embed::{EmbedRequest, EmbedResult, EmbedUsage};
@@ -15,7 +16,7 @@ use crate::capability::meta::Meta;
 use crate::capability::{Capability, Warning};
 use crate::error::{Code, Error, Result};
 use crate::progress::Progress;
-use crate::provider::{BatchLimit, EmbedBatch, EmbedProvider};
+use crate::provider::{BatchLimit, EmbedBatch, EmbedProvider, Provider, ScriptedEmbed};
 use crate::usage::Units;
 
 /// How many batches of one call are under way at the same time.
@@ -72,8 +73,7 @@ impl Engine {
         progress: &Progress,
     ) -> Result<Vec<Answered>> {
         let model = attempt.model()?;
-        let provider = embed_of(attempt)?;
-        let ranges = split(inputs, provider.batch_limit(&model));
+        let ranges = split(inputs, batch_limit(attempt, &model)?);
         let mut batches = stream::iter(ranges.into_iter().map(|range| {
             let attempt = &*attempt;
             let model = model.as_str();
@@ -104,21 +104,21 @@ impl Engine {
         model: &str,
     ) -> Result<Answered> {
         let key = &attempt.key;
-        let provider = embed_of(attempt)?;
-        let mut wire = provider
-            .request(request, &inputs[range.clone()], model)
-            .map_err(|error| key.blame(error))?;
+        let inputs = &inputs[range.clone()];
+        let speaker = Speaker::of(attempt, request, inputs, model)?;
+        let wire = match &speaker {
+            Speaker::Native(embed) => embed.request(request, inputs, model),
+            Speaker::Scripted(embed) => embed.request().await,
+        };
+        let mut wire = wire.map_err(|error| key.blame(error))?;
         let warnings = std::mem::take(&mut wire.warnings);
-        let failure = key.failure();
-        let call = key.call(wire, None, &attempt.routing, &failure)?;
-        let (head, body) = self
-            .http
-            .fetch(call)
-            .await
-            .map_err(|error| key.blame(error))?;
+        let (head, body) = self.fetch(key, wire, None, &attempt.routing).await?;
         let request_id = key.request_id(&head.headers);
-        let batch = provider
-            .response(&body)
+        let batch = match &speaker {
+            Speaker::Native(embed) => embed.response(&body),
+            Speaker::Scripted(embed) => read(key, embed, &body).await,
+        };
+        let batch = batch
             .and_then(|batch| checked(batch, range.len()))
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
         Ok(Answered {
@@ -135,9 +135,44 @@ impl Engine {
     }
 }
 
-fn embed_of(attempt: &Attempt) -> Result<&dyn EmbedProvider> {
-    let embed = attempt.key.registered.provider.embed();
-    embed.ok_or_else(|| attempt.key.cannot(Capability::Embeddings))
+/// Who turns a batch into the provider's request and its answer back.
+enum Speaker<'a> {
+    Native(&'a dyn EmbedProvider),
+    Scripted(ScriptedEmbed<'a>),
+}
+
+impl<'a> Speaker<'a> {
+    fn of(
+        attempt: &'a Attempt,
+        request: &'a EmbedRequest,
+        inputs: &[String],
+        model: &'a str,
+    ) -> Result<Self> {
+        let provider = &attempt.key.registered.provider;
+        match (provider.embed(), provider.scripted()) {
+            (Some(embed), _) => Ok(Speaker::Native(embed)),
+            (None, Some(scripted)) => {
+                let embed = scripted.embed(request, inputs, model)?;
+                Ok(Speaker::Scripted(embed))
+            }
+            (None, None) => Err(attempt.key.cannot(Capability::Embeddings)),
+        }
+    }
+}
+
+fn batch_limit(attempt: &Attempt, model: &str) -> Result<BatchLimit> {
+    let provider = &attempt.key.registered.provider;
+    match (provider.embed(), provider.scripted()) {
+        (Some(embed), _) => Ok(embed.batch_limit(model)),
+        (None, Some(scripted)) if scripted.supports(Capability::Embeddings) => {
+            Ok(scripted.batch_limit())
+        }
+        _ => Err(attempt.key.cannot(Capability::Embeddings)),
+    }
+}
+
+async fn read(key: &OpenKey, embed: &ScriptedEmbed<'_>, body: &[u8]) -> Result<EmbedBatch> {
+    embed.response(&key.text_of(body)?).await
 }
 
 /// Ranges of inputs that each fit into one request. An input over the limit of bytes goes alone: the

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::body::{self, Audio};
-use super::config::add_headers;
+use super::config::{add_headers, check_headers};
 use super::failure;
 use super::registry::Registered;
 use super::request::Routing;
@@ -92,6 +92,9 @@ impl OpenKey {
     ) -> Result<Call<'a>> {
         let registered = &self.registered;
         let fields = self.fields();
+        if registered.provider.scripted().is_some() {
+            check_headers(&wire.headers)?;
+        }
         registered.provider.finish_request(&mut wire, &fields);
         let mut headers = registered.headers.clone();
         add_headers(&mut headers, &routing.headers)?;
@@ -99,7 +102,7 @@ impl OpenKey {
             let value = HeaderValue::from_str(value).map_err(|_| {
                 Error::invalid_argument(format!("The header {name} has invalid characters."))
             })?;
-            headers.insert(*name, value);
+            headers.insert(header_name(name)?, value);
         }
         let method = match wire.body {
             WireBody::Empty => Method::GET,
@@ -151,13 +154,8 @@ impl OpenKey {
     /// Reads a failed answer as the provider means it, without the key in it.
     pub fn failure(&self) -> impl Fn(StatusCode, &HeaderMap, &[u8]) -> Error + Send + Sync + '_ {
         move |status, headers, body| {
-            failure::to_error(
-                &self.registered,
-                self.payload.api_key.expose(),
-                status,
-                headers,
-                body,
-            )
+            let secret = self.payload.api_key.expose();
+            failure::to_error(&self.registered, secret, status, headers, body)
         }
     }
 
@@ -215,7 +213,7 @@ impl OpenKey {
 
     fn put(&self, credential: CredentialHeader, headers: &mut HeaderMap) -> Result<()> {
         headers.insert(
-            HeaderName::from_static(credential.name),
+            header_name(credential.name)?,
             self.header_value(credential.prefix)?,
         );
         Ok(())
@@ -251,4 +249,9 @@ impl OpenKey {
             .map_err(|_| Error::invalid_argument("The model's name can't be part of a URL."))?;
         Ok(url)
     }
+}
+
+fn header_name(name: &str) -> Result<HeaderName> {
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Error::invalid_argument(format!("{name:?} is not a valid header name.")))
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::registry::Registered;
 use crate::error::{Code, Error};
-use crate::provider::Failure;
+use crate::provider::{Explanation, Failure};
 use crate::redact::{bounded, redact};
 
 /// A provider's words are for a person: more than this is a page, not a message.
@@ -31,16 +31,48 @@ pub fn to_error(
         retryable,
         retry_after_ms,
     } = failure;
-    let said = message.map_or_else(String::new, |text| {
-        let text = redact(&text, secret).unwrap_or(text);
-        bounded(&text, MAX_MESSAGE_CHARS).into_owned()
-    });
+    let said = message.map_or_else(String::new, |text| shown(&text, secret));
     Error::new(code, describe(registered.name(), code, status, &said))
         .with_provider(registered.id())
         .with_status(status.as_u16())
         .with_request_id(header_id.or(request_id.as_deref()))
         .with_retryable(retryable)
         .with_retry_after_ms(retry_after_ms)
+}
+
+/// The same failure with what an app's function said of it.
+pub fn explained(error: Error, name: &str, secret: &[u8], explanation: Explanation) -> Error {
+    let Explanation {
+        code,
+        message,
+        retryable,
+        retry_after_ms,
+    } = explanation;
+    let code = code.unwrap_or(error.code());
+    let status = error
+        .status()
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .unwrap_or_default();
+    let is_same = code == error.code();
+    let text = match message {
+        Some(message) => describe(name, code, status, &shown(&message, secret)),
+        None if is_same => error.message().to_owned(),
+        None => describe(name, code, status, ""),
+    };
+    let retryable = retryable.unwrap_or(if is_same {
+        error.retryable()
+    } else {
+        matches!(code, Code::ProviderUnavailable | Code::ProviderRateLimited)
+    });
+    error
+        .recoded(code, text)
+        .with_retryable(retryable)
+        .with_retry_after_ms(retry_after_ms)
+}
+
+fn shown(text: &str, secret: &[u8]) -> String {
+    let redacted = redact(text, secret);
+    bounded(redacted.as_deref().unwrap_or(text), MAX_MESSAGE_CHARS).into_owned()
 }
 
 fn describe(name: &str, code: Code, status: StatusCode, said: &str) -> String {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Engine;
+use super::exchange::OpenKey;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::image::{ImageInfo, ImageRequest, ImageResult, ImageUsage};
@@ -15,7 +16,7 @@ use crate::capability::meta::Meta;
 use crate::capability::{Capability, Warning};
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, RequestBody};
-use crate::provider::{GeneratedImages, ImageProvider, ImageSource};
+use crate::provider::{GeneratedImages, ImageProvider, ImageSource, Provider, ScriptedImage};
 use crate::usage::Units;
 
 /// How many requests of one call are under way at the same time.
@@ -64,7 +65,7 @@ impl Engine {
 
     async fn try_images(&self, attempt: &Attempt, request: &ImageRequest) -> Result<Vec<Answered>> {
         let model = attempt.model()?;
-        let most = image_of(attempt)?.most_at_once(&model).max(1);
+        let most = most_at_once(attempt, &model)?.max(1);
         let counts = split(request.count(), most);
         let mut answers = stream::iter(
             counts
@@ -90,27 +91,27 @@ impl Engine {
         model: &str,
     ) -> Result<Answered> {
         let key = &attempt.key;
-        let provider = image_of(attempt)?;
-        let mut wire = provider
-            .request(request, n, model)
-            .map_err(|error| key.blame(error))?;
+        let speaker = Speaker::of(attempt, request, n, model)?;
+        let wire = match &speaker {
+            Speaker::Native(image) => image.request(request, n, model),
+            Speaker::Scripted(image) => image.request().await,
+        };
+        let mut wire = wire.map_err(|error| key.blame(error))?;
         let mut warnings = std::mem::take(&mut wire.warnings);
-        let failure = key.failure();
-        let call = key.call(wire, None, &attempt.routing, &failure)?;
-        let (head, body) = self
-            .http
-            .fetch(call)
-            .await
-            .map_err(|error| key.blame(error))?;
+        let (head, body) = self.fetch(key, wire, None, &attempt.routing).await?;
         let request_id = key.request_id(&head.headers);
         let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
+        let generated = match &speaker {
+            Speaker::Native(image) => image.response(request, &body),
+            Speaker::Scripted(image) => read(key, image, &body).await,
+        };
         let GeneratedImages {
             images: sources,
             usage,
             model,
             id,
             warnings: said,
-        } = provider.response(request, &body).map_err(&blame)?;
+        } = generated.map_err(&blame)?;
         warnings.extend(said);
         if sources.is_empty() {
             let error = Error::bad_response("The provider answered without an image.");
@@ -218,9 +219,39 @@ fn image_type(data: &[u8]) -> Option<&'static str> {
     sniff(data)
 }
 
-fn image_of(attempt: &Attempt) -> Result<&dyn ImageProvider> {
-    let image = attempt.key.registered.provider.image();
-    image.ok_or_else(|| attempt.key.cannot(Capability::ImageGeneration))
+/// Who turns a request into the provider's own and its answer back.
+enum Speaker<'a> {
+    Native(&'a dyn ImageProvider),
+    Scripted(ScriptedImage<'a>),
+}
+
+impl<'a> Speaker<'a> {
+    fn of(attempt: &'a Attempt, request: &'a ImageRequest, n: u32, model: &'a str) -> Result<Self> {
+        let provider = &attempt.key.registered.provider;
+        match (provider.image(), provider.scripted()) {
+            (Some(image), _) => Ok(Speaker::Native(image)),
+            (None, Some(scripted)) => {
+                let image = scripted.image(request, n, model)?;
+                Ok(Speaker::Scripted(image))
+            }
+            (None, None) => Err(attempt.key.cannot(Capability::ImageGeneration)),
+        }
+    }
+}
+
+fn most_at_once(attempt: &Attempt, model: &str) -> Result<u32> {
+    let provider = &attempt.key.registered.provider;
+    match (provider.image(), provider.scripted()) {
+        (Some(image), _) => Ok(image.most_at_once(model)),
+        (None, Some(scripted)) if scripted.supports(Capability::ImageGeneration) => {
+            Ok(scripted.most_images_at_once())
+        }
+        _ => Err(attempt.key.cannot(Capability::ImageGeneration)),
+    }
+}
+
+async fn read(key: &OpenKey, image: &ScriptedImage<'_>, body: &[u8]) -> Result<GeneratedImages> {
+    image.response(&key.text_of(body)?).await
 }
 
 /// `n` as numbers of at most `most`.

@@ -320,13 +320,7 @@ impl Engine {
 
     /// The key is judged by the status alone; the body is not needed.
     async fn answers(&self, open: &OpenKey, wire: WireRequest, routing: &Routing) -> Result<()> {
-        let failure = open.failure();
-        let call = open.call(wire, None, routing, &failure)?;
-        self.http
-            .send(call)
-            .await
-            .map_err(|error| open.blame(error))?;
-        Ok(())
+        self.send(open, wire, None, routing).await.map(drop)
     }
 
     fn known_id(&self, name: &KeyName) -> Result<KeyId> {

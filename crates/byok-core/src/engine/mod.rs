@@ -7,6 +7,7 @@ mod chat;
 mod choose;
 mod config;
 mod credential;
+mod describe;
 mod embed;
 mod exchange;
 mod failure;
@@ -22,6 +23,7 @@ mod registry;
 mod request;
 mod rotation;
 mod route;
+mod send;
 mod speech;
 mod tend;
 mod transcription;
@@ -30,6 +32,7 @@ mod usage;
 pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
 pub use config::{EngineConfig, HttpConfig, ProviderConfig};
+pub use describe::{FieldInfo, ProviderInfo};
 pub use import::{ImportBatch, ImportFailure};
 pub use request::parse;
 pub use rotation::{KeyReport, KeyRole, KeyUse, RecordFailure, RewrapReport};
@@ -45,6 +48,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, HttpOptions, Uploads};
 use crate::limit::{Clock, Limiter, Limits, OnTrouble};
 use crate::notice::{Notice, Notify};
+use crate::provider::Scripts;
 use crate::store::{CachedStore, KeyId, KeyStore};
 use crate::usage::UsageStore;
 use guards::Guards;
@@ -75,6 +79,8 @@ pub struct Services {
     /// Where usage is kept; in memory when absent.
     pub usage: Option<Arc<dyn UsageStore>>,
     pub notify: Option<Notify>,
+    /// The functions of the providers that the app defines.
+    pub scripts: Option<Arc<dyn Scripts>>,
 }
 
 impl Engine {
@@ -112,7 +118,7 @@ impl Engine {
         };
         let store: Arc<dyn KeyStore> = Arc::new(CachedStore::new(store, config.cache.as_ref())?);
         Ok(Engine {
-            registry: Registry::new(&config)?,
+            registry: Registry::new(&config, services.scripts.as_ref())?,
             guards: guards(&config, services, store.clone())?,
             recheck: config.health.recheck_ms.map(Duration::from_millis),
             namespace,
@@ -193,6 +199,7 @@ fn guards(
         limiter,
         usage: usage_store,
         notify,
+        scripts: _,
     } = services;
     let recorder = usage::recorder(&config.usage, usage_store, notify.clone())?;
     let told = notify.clone();

@@ -13,7 +13,7 @@ use super::config::{
 use super::nearest::nearest;
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
-use crate::provider::{Compatible, Provider, builtin};
+use crate::provider::{Compatible, Definition, Provider, ScriptedProvider, Scripts, builtin};
 
 pub struct Registry {
     by_id: HashMap<String, Arc<Registered>>,
@@ -41,7 +41,8 @@ pub struct Registered {
 }
 
 impl Registry {
-    pub fn new(config: &EngineConfig) -> Result<Self> {
+    /// `scripts` are the functions of the providers that the app defines.
+    pub fn new(config: &EngineConfig, scripts: Option<&Arc<dyn Scripts>>) -> Result<Self> {
         let mut registry = Registry {
             by_id: HashMap::new(),
             order: Vec::new(),
@@ -61,7 +62,7 @@ impl Registry {
             if registry.by_id.contains_key(id) {
                 continue;
             }
-            registry.add(custom(id, options, &registry.order)?, options)?;
+            registry.add(custom(id, options, scripts, &registry.order)?, options)?;
         }
         for id in &config.prefer {
             registry
@@ -115,6 +116,9 @@ impl Registry {
         for (name, value) in provider.headers() {
             headers.insert(*name, HeaderValue::from_static(value));
         }
+        if let Some(scripted) = provider.scripted() {
+            add_headers(&mut headers, &scripted.definition().headers)?;
+        }
         add_headers(&mut headers, &options.headers)?;
         let registered = Registered {
             base_url,
@@ -160,7 +164,12 @@ impl Registered {
     }
 }
 
-fn custom(id: &str, options: &ProviderConfig, known: &[String]) -> Result<Arc<dyn Provider>> {
+fn custom(
+    id: &str,
+    options: &ProviderConfig,
+    scripts: Option<&Arc<dyn Scripts>>,
+    known: &[String],
+) -> Result<Arc<dyn Provider>> {
     let is_valid = id.len() <= 64
         && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && id
@@ -170,6 +179,9 @@ fn custom(id: &str, options: &ProviderConfig, known: &[String]) -> Result<Arc<dy
         return Err(Error::invalid_argument(format!(
             "providers: {id:?} can't be a provider's name. Use 1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit."
         )));
+    }
+    if let Some(definition) = &options.definition {
+        return defined(id, options, definition, scripts);
     }
     match (options.r#type.as_deref(), &options.base_url) {
         (Some("openai-compatible"), Some(base_url)) => {
@@ -189,10 +201,29 @@ fn custom(id: &str, options: &ProviderConfig, known: &[String]) -> Result<Arc<dy
                 None => String::new(),
             };
             Err(Error::invalid_argument(format!(
-                "providers.{id} is not a built-in provider. {hint}For one of your own add type: \"openai-compatible\" and baseURL."
+                "providers.{id} is not a built-in provider. {hint}For one of your own add type: \"openai-compatible\" and baseURL, or give what defineProvider() returns."
             )))
         }
     }
+}
+
+fn defined(
+    id: &str,
+    options: &ProviderConfig,
+    definition: &Definition,
+    scripts: Option<&Arc<dyn Scripts>>,
+) -> Result<Arc<dyn Provider>> {
+    let scripts = scripts.ok_or_else(|| {
+        Error::invalid_argument(format!(
+            "providers.{id} has a definition without functions."
+        ))
+    })?;
+    // With texts that can stand anywhere in a URL in the place of fields.
+    let filled = definition.base_url.replace(['{', '}'], "x");
+    let option = format!("providers.{id}: baseURL");
+    check_base_url(&filled, options.allow_private_network, &option)?;
+    let provider = ScriptedProvider::new(id.to_owned(), definition.clone(), scripts.clone())?;
+    Ok(Arc::new(provider))
 }
 
 fn duration(ms: Option<u64>, default: Duration) -> Duration {

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use serde::Serialize;
 
 use super::Engine;
 use super::byte_answer::{ByteAnswer, ByteSource};
+use super::exchange::OpenKey;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::Capability;
@@ -13,7 +15,7 @@ use crate::capability::meta::Meta;
 use crate::capability::speech::{SpeechRequest, SpeechResult, SpeechUsage};
 use crate::error::{Code, Error, Result};
 use crate::http::Response;
-use crate::provider::{SpeechDecoder, SpeechProvider};
+use crate::provider::{Provider, ScriptedProvider, SpeechDecoder, SpeechProvider};
 use crate::usage::Units;
 
 /// What a stream of audio begins with.
@@ -28,7 +30,7 @@ struct SpeechHead<'a> {
 /// An answer whose head has arrived.
 struct Answer {
     response: Response,
-    decoder: Box<dyn SpeechDecoder>,
+    reader: Reader,
     meta: Meta,
 }
 
@@ -71,7 +73,9 @@ impl Engine {
             };
             let mut source = SpeechSource {
                 response: answer.response,
-                decoder: answer.decoder,
+                reader: answer.reader,
+                request: request.clone(),
+                model: answer.meta.model.clone(),
                 characters: request.text.chars().count() as u64,
                 request_id: answer.meta.request_id.clone(),
                 first: None,
@@ -86,7 +90,7 @@ impl Engine {
                 }
             };
             let head = SpeechHead {
-                content_type: source.decoder.content_type(),
+                content_type: source.reader.content_type(),
                 meta: Meta {
                     failed_attempts: route.take_failed(),
                     ..answer.meta
@@ -119,7 +123,7 @@ impl Engine {
     ) -> Result<(SpeechResult, Vec<u8>)> {
         let Answer {
             mut response,
-            mut decoder,
+            mut reader,
             meta,
         } = self.send_speech(attempt, request, false).await?;
         let blame = |error: Error| {
@@ -128,12 +132,13 @@ impl Engine {
         };
         let mut audio = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(&blame)? {
-            decoder.push(&chunk, &mut audio).map_err(&blame)?;
+            reader.push(&chunk, &mut audio).map_err(&blame)?;
         }
-        decoder.finish(&mut audio, true).map_err(&blame)?;
+        let finished = reader.finish(&attempt.key, request, &meta.model, &mut audio, true);
+        finished.await.map_err(&blame)?;
         let result = SpeechResult {
-            content_type: decoder.content_type().to_owned(),
-            usage: decoder.usage(),
+            content_type: reader.content_type().to_owned(),
+            usage: reader.usage(),
             meta,
         };
         Ok((result, audio))
@@ -152,21 +157,17 @@ impl Engine {
         }
         let model = attempt.model()?;
         let key = &attempt.key;
-        let provider = speech_of(attempt)?;
-        let mut wire = provider
-            .request(request, &model, stream)
-            .map_err(|error| key.blame(error))?;
+        let speaker = Speaker::of(key)?;
+        let wire = match speaker {
+            Speaker::Native(speech) => speech.request(request, &model, stream),
+            Speaker::Scripted(provider) => provider.speech(request, &model)?.request(stream).await,
+        };
+        let mut wire = wire.map_err(|error| key.blame(error))?;
         let warnings = std::mem::take(&mut wire.warnings);
-        let failure = key.failure();
-        let call = key.call(wire, None, &attempt.routing, &failure)?;
-        let response = self
-            .http
-            .send(call)
-            .await
-            .map_err(|error| key.blame(error))?;
+        let response = self.send(key, wire, None, &attempt.routing).await?;
         let request_id = key.request_id(&response.headers);
-        let decoder = provider
-            .decoder(request, &response.headers, stream)
+        let reader = speaker
+            .reader(request, &response.headers, stream)
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
         let meta = Meta {
             provider: key.registered.id().to_owned(),
@@ -181,7 +182,7 @@ impl Engine {
             .answered(response.retries, meta.request_id.as_deref());
         Ok(Answer {
             response,
-            decoder,
+            reader,
             meta,
         })
     }
@@ -190,7 +191,9 @@ impl Engine {
 /// The audio of one answer.
 struct SpeechSource {
     response: Response,
-    decoder: Box<dyn SpeechDecoder>,
+    reader: Reader,
+    request: SpeechRequest,
+    model: String,
     attempt: Attempt,
     request_id: Option<String>,
     characters: u64,
@@ -222,15 +225,21 @@ impl SpeechSource {
                 .await
                 .map_err(|error| self.blame(error))?;
             let read = match &chunk {
-                Some(chunk) => self.decoder.push(chunk, &mut audio),
-                None => self.decoder.finish(&mut audio, false),
+                Some(chunk) => self.reader.push(chunk, &mut audio),
+                None => {
+                    let (key, request) = (&self.attempt.key, &self.request);
+                    let end = self
+                        .reader
+                        .finish(key, request, &self.model, &mut audio, false);
+                    end.await
+                }
             };
             read.map_err(|error| self.blame(error))?;
             self.is_over = chunk.is_none();
         }
         let observation = &mut self.attempt.observation;
         observation.output();
-        observation.units(units(&self.decoder.usage(), self.characters));
+        observation.units(units(&self.reader.usage(), self.characters));
         if audio.is_empty() {
             observation.succeeded();
             return Ok(None);
@@ -244,9 +253,102 @@ impl SpeechSource {
     }
 }
 
-fn speech_of(attempt: &Attempt) -> Result<&dyn SpeechProvider> {
-    let speech = attempt.key.registered.provider.speech();
-    speech.ok_or_else(|| attempt.key.cannot(Capability::TextToSpeech))
+/// Who turns a request into the provider's own.
+enum Speaker<'a> {
+    Native(&'a dyn SpeechProvider),
+    Scripted(&'a ScriptedProvider),
+}
+
+/// Who makes audio of the answer.
+enum Reader {
+    Native(Box<dyn SpeechDecoder>),
+    /// JSON for a function of the app's, which is asked when it is whole.
+    Scripted {
+        body: Vec<u8>,
+        content_type: String,
+        usage: SpeechUsage,
+    },
+}
+
+impl<'a> Speaker<'a> {
+    fn of(key: &'a OpenKey) -> Result<Self> {
+        let provider = &key.registered.provider;
+        match (provider.speech(), provider.scripted()) {
+            (Some(speech), _) => Ok(Speaker::Native(speech)),
+            (None, Some(scripted)) if scripted.supports(Capability::TextToSpeech) => {
+                Ok(Speaker::Scripted(scripted))
+            }
+            _ => Err(key.cannot(Capability::TextToSpeech)),
+        }
+    }
+
+    fn reader(&self, request: &SpeechRequest, headers: &HeaderMap, stream: bool) -> Result<Reader> {
+        match self {
+            Speaker::Native(speech) => {
+                let decoder = speech.decoder(request, headers, stream)?;
+                Ok(Reader::Native(decoder))
+            }
+            Speaker::Scripted(provider) if provider.speaks_json() => Ok(Reader::Scripted {
+                body: Vec::new(),
+                content_type: String::new(),
+                usage: SpeechUsage::default(),
+            }),
+            Speaker::Scripted(provider) => Ok(Reader::Native(Box::new(provider.audio(headers)?))),
+        }
+    }
+}
+
+impl Reader {
+    fn content_type(&self) -> &str {
+        match self {
+            Reader::Native(decoder) => decoder.content_type(),
+            Reader::Scripted { content_type, .. } => content_type,
+        }
+    }
+
+    fn usage(&self) -> SpeechUsage {
+        match self {
+            Reader::Native(decoder) => decoder.usage(),
+            Reader::Scripted { usage, .. } => usage.clone(),
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8], audio: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Reader::Native(decoder) => decoder.push(chunk, audio),
+            Reader::Scripted { body, .. } => {
+                body.extend_from_slice(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    async fn finish(
+        &mut self,
+        key: &OpenKey,
+        request: &SpeechRequest,
+        model: &str,
+        audio: &mut Vec<u8>,
+        whole: bool,
+    ) -> Result<()> {
+        let (body, content_type, usage) = match self {
+            Reader::Native(decoder) => return decoder.finish(audio, whole),
+            Reader::Scripted {
+                body,
+                content_type,
+                usage,
+            } => (body, content_type, usage),
+        };
+        let Some(provider) = key.registered.provider.scripted() else {
+            return Err(key.cannot(Capability::TextToSpeech));
+        };
+        let speech = provider.speech(request, model)?;
+        let spoken = speech.response(&key.text_of(body)?).await?;
+        *audio = spoken.audio;
+        *content_type = spoken.content_type;
+        *usage = spoken.usage;
+        Ok(())
+    }
 }
 
 /// Characters are the text's own where the provider does not count them.

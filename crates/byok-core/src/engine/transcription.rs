@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Engine;
 use super::body::{Audio, AudioSource};
+use super::exchange::OpenKey;
 use super::request::parse_routed;
 use super::route::Attempt;
 use crate::capability::Capability;
@@ -18,7 +19,7 @@ use crate::capability::transcription::{
 use crate::error::{Error, Result};
 use crate::http::Upload;
 use crate::progress::Progress;
-use crate::provider::TranscriptionProvider;
+use crate::provider::{Provider, ScriptedTranscription, TranscriptionProvider};
 use crate::usage::Units;
 
 /// Extensions of the audio that providers take, and their types (IANA, or what is in use).
@@ -111,26 +112,26 @@ impl Engine {
         }
         let model = attempt.model()?;
         let key = &attempt.key;
-        let provider = transcription_of(attempt)?;
-        let mut wire = provider
-            .request(request, &model)
-            .map_err(|error| key.blame(error))?;
+        let speaker = Speaker::of(attempt, request, &model)?;
+        let wire = match &speaker {
+            Speaker::Native(provider) => provider.request(request, &model),
+            Speaker::Scripted(provider) => provider.request().await,
+        };
+        let mut wire = wire.map_err(|error| key.blame(error))?;
         let warnings = std::mem::take(&mut wire.warnings);
-        let failure = key.failure();
         let audio = Audio {
             source: supply.take(progress),
             media_type: request.media_type.clone(),
         };
-        let call = key.call(wire, Some(audio), &attempt.routing, &failure)?;
-        let (head, body) = self
-            .http
-            .fetch(call)
-            .await
-            .map_err(|error| key.blame(error))?;
+        let (head, body) = self.fetch(key, wire, Some(audio), &attempt.routing).await?;
         let request_id = key.request_id(&head.headers);
-        let transcript = provider
-            .response(request, &body)
-            .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
+        let transcript = match &speaker {
+            Speaker::Native(provider) => provider.response(request, &body),
+            Speaker::Scripted(provider) => read(key, provider, &body).await,
+        };
+        let transcript =
+            transcript.map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
+        drop(speaker);
         let meta = Meta {
             provider: key.registered.id().to_owned(),
             label: attempt.label.clone(),
@@ -223,9 +224,32 @@ fn as_audio(media_type: &'static str) -> &'static str {
     }
 }
 
-fn transcription_of(attempt: &Attempt) -> Result<&dyn TranscriptionProvider> {
-    let transcription = attempt.key.registered.provider.transcription();
-    transcription.ok_or_else(|| attempt.key.cannot(Capability::SpeechToText))
+/// Who turns a request into the provider's own and its answer back.
+enum Speaker<'a> {
+    Native(&'a dyn TranscriptionProvider),
+    Scripted(ScriptedTranscription<'a>),
+}
+
+impl<'a> Speaker<'a> {
+    fn of(attempt: &'a Attempt, request: &'a TranscriptionRequest, model: &'a str) -> Result<Self> {
+        let provider = &attempt.key.registered.provider;
+        match (provider.transcription(), provider.scripted()) {
+            (Some(transcription), _) => Ok(Speaker::Native(transcription)),
+            (None, Some(scripted)) if scripted.supports(Capability::SpeechToText) => {
+                let transcription = scripted.transcription(request, model)?;
+                Ok(Speaker::Scripted(transcription))
+            }
+            _ => Err(attempt.key.cannot(Capability::SpeechToText)),
+        }
+    }
+}
+
+async fn read(
+    key: &OpenKey,
+    transcription: &ScriptedTranscription<'_>,
+    body: &[u8],
+) -> Result<Transcript> {
+    transcription.response(&key.text_of(body)?).await
 }
 
 fn units(transcript: &Transcript) -> Units {

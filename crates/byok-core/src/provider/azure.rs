@@ -81,7 +81,7 @@ impl Provider for Azure {
         "https://{resource}.openai.azure.com/openai/v1"
     }
 
-    fn credential(&self, fields: &Fields) -> CredentialHeader {
+    fn credential(&self, fields: &Fields) -> CredentialHeader<'_> {
         if fields.get("credential") == Some("token") {
             return CredentialHeader::BEARER;
         }
@@ -92,8 +92,8 @@ impl Provider for Azure {
     }
 
     /// `resource` is needed unless there is a `baseURL`.
-    fn fields(&self) -> &'static [CredentialField] {
-        &[
+    fn fields(&self) -> Vec<CredentialField<'_>> {
+        vec![
             CredentialField {
                 name: "token",
                 is_required: false,
@@ -163,7 +163,7 @@ impl Provider for Azure {
         }
     }
 
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/models")
     }
 

@@ -12,6 +12,7 @@ mod gemini;
 mod image;
 pub mod openai;
 mod pcm;
+mod scripted;
 mod speech;
 mod transcription;
 mod vector;
@@ -28,6 +29,10 @@ pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
+pub use scripted::{
+    Definition, Explanation, ScriptedChat, ScriptedEmbed, ScriptedImage, ScriptedProvider,
+    ScriptedSpeech, ScriptedStream, ScriptedTranscription, Scripts, wrong_code,
+};
 pub use speech::{RawAudio, SpeechDecoder, SpeechProvider, check_is_audio};
 pub use transcription::TranscriptionProvider;
 pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
@@ -71,7 +76,7 @@ pub trait Provider: Send + Sync {
     fn base_url(&self) -> &str;
 
     /// Where the key goes.
-    fn credential(&self, fields: &Fields) -> CredentialHeader;
+    fn credential(&self, fields: &Fields) -> CredentialHeader<'_>;
 
     /// Whether the key may also go as a bearer token, in place of [`Provider::credential`]: forwarded
     /// requests keep the way that their client chose.
@@ -81,8 +86,8 @@ pub trait Provider: Send + Sync {
 
     /// What a credential of this provider has beside the key (`resource`, `apiVersion`). They are
     /// sealed with it.
-    fn fields(&self) -> &'static [CredentialField] {
-        &[]
+    fn fields(&self) -> Vec<CredentialField<'_>> {
+        Vec::new()
     }
 
     /// The model that a credential's own fields name; it goes before the app's and the provider's
@@ -112,7 +117,7 @@ pub trait Provider: Send + Sync {
         &[]
     }
 
-    fn verify(&self) -> VerifyRequest;
+    fn verify(&self) -> VerifyRequest<'_>;
 
     /// Whether a key has the shape that this provider gives out: a hint, never a reason to refuse.
     fn recognizes(&self, key: &str) -> bool;
@@ -124,7 +129,7 @@ pub trait Provider: Send + Sync {
     fn failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure;
 
     /// The response header with the provider's id of the request.
-    fn request_id_header(&self) -> Option<&'static str>;
+    fn request_id_header(&self) -> Option<&str>;
 
     fn chat(&self) -> Option<&dyn ChatProvider> {
         None
@@ -146,6 +151,11 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// The provider as an app defined it: its capabilities are functions that have to be waited for.
+    fn scripted(&self) -> Option<&ScriptedProvider> {
+        None
+    }
+
     fn supports(&self, capability: Capability) -> bool {
         match capability {
             Capability::Chat => self.chat().is_some(),
@@ -159,12 +169,12 @@ pub trait Provider: Send + Sync {
 
 /// A further field of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CredentialField {
+pub struct CredentialField<'a> {
     /// As users write it: `apiKey: { apiKey, resource }`.
-    pub name: &'static str,
+    pub name: &'a str,
     pub is_required: bool,
     /// For error messages: `the name of your Azure OpenAI resource`.
-    pub what: &'static str,
+    pub what: &'a str,
 }
 
 /// The fields of an opened credential, by name.
@@ -186,13 +196,13 @@ impl<'a> Fields<'a> {
 
 /// The header that carries the key, and what stands before it (`Bearer `).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CredentialHeader {
-    pub name: &'static str,
-    pub prefix: &'static str,
+pub struct CredentialHeader<'a> {
+    pub name: &'a str,
+    pub prefix: &'a str,
 }
 
-impl CredentialHeader {
-    pub const BEARER: CredentialHeader = CredentialHeader {
+impl CredentialHeader<'_> {
+    pub const BEARER: CredentialHeader<'static> = CredentialHeader {
         name: "authorization",
         prefix: "Bearer ",
     };

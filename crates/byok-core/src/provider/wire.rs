@@ -12,7 +12,7 @@ pub struct WireRequest {
     pub path: String,
     pub body: WireBody,
     /// Beyond [`Provider::headers`](super::Provider::headers) and the body's own `content-type`.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     pub warnings: Vec<Warning>,
     /// The model that the body names, for [`Provider::finish_request`](super::Provider::finish_request)
     /// of a provider whose path needs it, too.

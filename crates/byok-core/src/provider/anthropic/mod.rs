@@ -39,7 +39,7 @@ impl Provider for Anthropic {
         "https://api.anthropic.com"
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader {
             name: "x-api-key",
             prefix: "",
@@ -58,7 +58,7 @@ impl Provider for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/v1/models?limit=1")
     }
 

@@ -1,6 +1,8 @@
 //! Writes the body of `POST /v1/messages`: everything but the turns, which `message` writes. What our
 //! request has and Anthropic's lacks is left out with a warning.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -113,7 +115,7 @@ fn merge_options(
     body: &mut Map<String, Value>,
     request: &ChatRequest,
     warnings: &mut Vec<Warning>,
-) -> Vec<(&'static str, String)> {
+) -> Vec<(Cow<'static, str>, String)> {
     let mut options = request.provider_options.clone();
     let betas = options.shift_remove("betas");
     if options.shift_remove("stream").is_some() {
@@ -137,7 +139,7 @@ fn merge_options(
     if betas.is_empty() {
         return Vec::new();
     }
-    vec![("anthropic-beta", betas.join(","))]
+    vec![("anthropic-beta".into(), betas.join(","))]
 }
 
 /// `input_schema` is required and must be an object's.

@@ -33,11 +33,11 @@ impl Provider for Cohere {
         "https://api.cohere.com"
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader::BEARER
     }
 
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/v1/models?page_size=1")
     }
 

@@ -54,6 +54,11 @@ pub fn image(request: &ImageRequest, _n: u32, model: &str, name: &str) -> Result
             warnings.push(left_out(option, name, "has no choice of it"));
         }
     }
+    if let Some(format) = &request.format
+        && !["png", "jpeg"].contains(&format.as_str())
+    {
+        warnings.push(left_out("format", name, "makes png and jpeg alone"));
+    }
     let place = path_of(model)?;
     let path = if takes_sizes {
         format!("/image_generation/{place}")
@@ -65,7 +70,7 @@ pub fn image(request: &ImageRequest, _n: u32, model: &str, name: &str) -> Result
         Some("jpeg") => "image/jpeg",
         _ => "image/png",
     };
-    wire.headers.push(("accept", accept.to_owned()));
+    wire.headers.push(("accept".into(), accept.to_owned()));
     Ok(wire)
 }
 

@@ -84,7 +84,7 @@ impl Provider for Compatible {
         &self.base_url
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader::BEARER
     }
 
@@ -92,7 +92,7 @@ impl Provider for Compatible {
         self.row.is_local
     }
 
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get(self.row.verify_path)
     }
 

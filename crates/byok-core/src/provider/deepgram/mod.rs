@@ -30,7 +30,7 @@ impl Provider for Deepgram {
         "https://api.deepgram.com"
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader {
             name: "authorization",
             prefix: "Token ",
@@ -38,7 +38,7 @@ impl Provider for Deepgram {
     }
 
     /// A key without the scope to list projects may still read about itself.
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/v1/projects").or_get("/v1/auth/token")
     }
 

@@ -69,7 +69,20 @@ impl SpeechProvider for Deepgram {
 }
 
 fn query(request: &SpeechRequest, model: &str, warnings: &mut Vec<Warning>) -> Query {
-    let mut query = Query::new(&voice(request, model));
+    let named = voice(request, model);
+    let ignores = |word: &str| !named.split('-').any(|part| part.eq_ignore_ascii_case(word));
+    for (option, value) in [("voice", &request.voice), ("language", &request.language)] {
+        if value
+            .as_deref()
+            .is_some_and(|value| value != named && ignores(value))
+        {
+            warnings.push(Warning::new(
+                option,
+                format!("Deepgram's voices are models, and {named} stands for itself; the {option} was not sent."),
+            ));
+        }
+    }
+    let mut query = Query::new(&named);
     let (encoding, container) = match request.format.as_deref() {
         None | Some("mp3") => ("mp3", None),
         Some("wav") => ("linear16", Some("wav")),

@@ -30,7 +30,7 @@ impl Provider for ElevenLabs {
         "https://api.elevenlabs.io"
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader {
             name: "xi-api-key",
             prefix: "",
@@ -38,7 +38,7 @@ impl Provider for ElevenLabs {
     }
 
     /// Keys can be restricted; one that may not read the user may still list models.
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/v1/user").or_get("/v1/models")
     }
 

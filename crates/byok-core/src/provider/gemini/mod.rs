@@ -44,14 +44,14 @@ impl Provider for Gemini {
     }
 
     /// Never `?key=`, which ends up in logs.
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader {
             name: "x-goog-api-key",
             prefix: "",
         }
     }
 
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/models?pageSize=1")
     }
 

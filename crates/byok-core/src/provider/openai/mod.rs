@@ -61,11 +61,11 @@ impl Provider for OpenAi {
         "https://api.openai.com/v1"
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader::BEARER
     }
 
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/models")
     }
 

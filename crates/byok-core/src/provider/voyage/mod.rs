@@ -26,12 +26,12 @@ impl Provider for Voyage {
         "https://api.voyageai.com/v1"
     }
 
-    fn credential(&self, _: &Fields) -> CredentialHeader {
+    fn credential(&self, _: &Fields) -> CredentialHeader<'_> {
         CredentialHeader::BEARER
     }
 
     /// Voyage lists no models; the list of uploaded files is the request that costs nothing.
-    fn verify(&self) -> VerifyRequest {
+    fn verify(&self) -> VerifyRequest<'_> {
         VerifyRequest::get("/files?limit=1")
     }
 

@@ -30,11 +30,11 @@ function missing({ variable }: Tested, skip: (reason: string) => void): void {
 }
 
 function cases({ name, requires, concurrency = 8, open }: Tested, url: string): void {
-  let database!: Database;
+  let database: Database;
   before(async () => {
     database = await open(url);
   });
-  after(() => database?.close());
+  after(() => (database as Database | undefined)?.close());
 
   registerStoreConformance(test, {
     name,

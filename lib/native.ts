@@ -49,7 +49,16 @@ export interface StoreCallbacks {
   has: string[];
 }
 
+/** What the app brings beside its store, as one function each that never throws. */
+export interface ServiceCallbacks {
+  limiter?: (op: string, json: string) => Promise<string>;
+  usage?: (op: string, json: string) => Promise<string>;
+  notice?: (op: string, json: string) => Promise<string>;
+}
+
 export interface NativeEngine {
+  /** Whether calls from now on say which attempts they made: `attempts` beside the outcome. */
+  setTracing(on: boolean): void;
   setMasterKeys(current: Uint8Array | string, previous: (Uint8Array | string)[]): string;
   call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
   cancel(callId: number): void;
@@ -67,6 +76,8 @@ export interface NativeBinding {
     config: string,
     store: NativeStore | null,
     callbacks: StoreCallbacks | null,
+    usageStore: NativeStore | null,
+    services: ServiceCallbacks | null,
   ) => NativeEngine;
   NativeStore: {
     memory(): NativeStore;

@@ -158,6 +158,20 @@ const http: Check = (value, path) => {
   return undefined;
 };
 
+const CACHE: OptionTable = {
+  ttlMs: milliseconds,
+  maxEntries: (value, path) =>
+    must(
+      Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 10_000_000,
+      path,
+      "a whole number from 1 to 10000000",
+    ),
+};
+const cache: Check = (value, path) => {
+  checkOptions(value, CACHE, path);
+  return undefined;
+};
+
 /** `masterKey`, `masterKeys` and `store` are checked by those who use them. */
 export const BYOK_OPTIONS: OptionTable = {
   masterKey: any,
@@ -168,6 +182,17 @@ export const BYOK_OPTIONS: OptionTable = {
   prefer: texts,
   http,
   callbackTimeoutMs: milliseconds,
+  limits: object,
+  usage: (value, path) => (value === false ? undefined : object(value, path)),
+  health: object,
+  hooks: object,
+  telemetry: (value, path) =>
+    must(
+      isObject(value) && typeof value["start"] === "function",
+      path,
+      "what openTelemetry() of byok-ai/telemetry returns",
+    ),
+  cache,
 };
 
 export const MASTER_KEYS: OptionTable = { current: any, previous: any };
@@ -177,6 +202,7 @@ export const CAPABILITIES: OptionTable = { signal };
 const USER: OptionTable = { userId: identifier, signal };
 const KEY: OptionTable = { ...USER, provider: identifier, label: identifier };
 
+export const LIMITS: OptionTable = { ...KEY, model: text, capability: text };
 export const FETCH: OptionTable = { label: identifier };
 export const FORWARD: OptionTable = {
   provider: identifier,

@@ -19,6 +19,8 @@ pub struct Callback {
     timeout: Duration,
     /// What the app knows it as: `store`.
     name: &'static str,
+    /// What to look at when it does not answer.
+    check: &'static str,
     failed: Code,
     timed_out: Code,
 }
@@ -29,8 +31,36 @@ impl Callback {
             function: Arc::new(function),
             timeout,
             name: "store",
+            check: "Check the database",
             failed: Code::StoreError,
             timed_out: Code::StoreTimeout,
+        }
+    }
+
+    pub fn limiter(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            function: Arc::new(function),
+            timeout,
+            name: "limiter",
+            check: "Check Redis, or whatever it asks",
+            failed: Code::LimiterError,
+            timed_out: Code::LimiterError,
+        }
+    }
+
+    pub fn usage(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            name: "usage.sink",
+            ..Callback::store(function, timeout)
+        }
+    }
+
+    pub fn notice(function: RawCallback, timeout: Duration) -> Self {
+        Callback {
+            name: "listener",
+            failed: Code::Internal,
+            timed_out: Code::Internal,
+            ..Callback::store(function, timeout)
         }
     }
 
@@ -54,9 +84,10 @@ impl Callback {
             Err(_) => Err(Error::new(
                 self.timed_out,
                 format!(
-                    "{}.{op} did not answer within {} ms. Check the database; callbackTimeoutMs sets the limit.",
+                    "{}.{op} did not answer within {} ms. {}; callbackTimeoutMs sets the limit.",
                     self.name,
-                    self.timeout.as_millis()
+                    self.timeout.as_millis(),
+                    self.check
                 ),
             )),
         }

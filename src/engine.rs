@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use byok_core::engine::{Engine, EngineConfig, from_vault, parse};
+use byok_core::engine::{Engine, EngineConfig, Services, from_vault, parse};
 use byok_core::error::{Code, Error, Result};
+use byok_core::limit::Limiter;
 use byok_core::store::KeyStore;
+use byok_core::trace::Trace;
+use byok_core::usage::UsageStore;
 use byok_vault::MasterKey;
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw, Uint8Array};
@@ -17,7 +21,10 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::bridge::limiter::CallbackLimiter;
+use crate::bridge::notice::notify;
 use crate::bridge::store::CallbackStore;
+use crate::bridge::usage::CallbackUsage;
 use crate::byte_stream::NativeByteStream;
 use crate::callback::{Callback, RawCallback};
 use crate::store::NativeStore;
@@ -37,12 +44,26 @@ pub struct StoreCallbacks {
     pub has: Vec<String>,
 }
 
+/// What the app brings beside its store, wrapped in TypeScript.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct ServiceCallbacks {
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub limiter: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub usage: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    pub notice: Option<RawCallback>,
+}
+
 #[napi]
 pub struct NativeEngine {
     engine: Arc<Engine>,
     calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
     /// Ends what is running when the engine is closed.
     closing: CancellationToken,
+    /// Whether calls say which attempts they made.
+    tracing: AtomicBool,
 }
 
 #[napi]
@@ -53,12 +74,21 @@ impl NativeEngine {
         config: String,
         store: Option<&NativeStore>,
         callbacks: Option<StoreCallbacks>,
+        usage_store: Option<&NativeStore>,
+        services: Option<ServiceCallbacks>,
     ) -> napi::Result<Self> {
-        create(&config, store, callbacks)
-            .map(|engine| NativeEngine {
-                engine: Arc::new(engine),
-                calls: Arc::default(),
-                closing: CancellationToken::new(),
+        create(&config, store, callbacks, usage_store, services)
+            .map(|engine| {
+                let engine = Arc::new(engine);
+                if engine.needs_tending() {
+                    napi::bindgen_prelude::spawn(Engine::tend(Arc::downgrade(&engine)));
+                }
+                NativeEngine {
+                    engine,
+                    calls: Arc::default(),
+                    closing: CancellationToken::new(),
+                    tracing: AtomicBool::new(false),
+                }
             })
             .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
     }
@@ -99,6 +129,7 @@ impl NativeEngine {
         }
         let closing = self.closing.clone();
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
+        let trace = self.trace();
         promise::spawn(env, async move {
             let cancelled = async {
                 match &registration {
@@ -106,13 +137,21 @@ impl NativeEngine {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let call = dispatch(&engine, &op, &json, attachments);
+            let answer = tokio::select! {
                 biased;
                 () = cancelled => envelope::error(&aborted()),
                 () = closing.cancelled() => envelope::error(&closed()),
-                answer = dispatch(&engine, &op, &json, attachments) => answer,
-            }
+                answer = envelope::traced(trace.clone(), call) => answer,
+            };
+            envelope::with_attempts(answer, trace.as_ref())
         })
+    }
+
+    /// Whether calls from now on say which attempts they made: `attempts` beside the outcome.
+    #[napi(catch_unwind)]
+    pub fn set_tracing(&self, on: bool) {
+        self.tracing.store(on, Ordering::Relaxed);
     }
 
     /// Settles a pending call with `ABORTED`; a call that is over is left alone.
@@ -137,6 +176,7 @@ impl NativeEngine {
             &op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
         )
     }
 
@@ -167,6 +207,7 @@ impl NativeEngine {
             op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
         )
     }
 
@@ -175,6 +216,12 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn upload(&self, length: Option<f64>) -> NativeUpload {
         NativeUpload::open(self.engine.uploads(), length)
+    }
+}
+
+impl NativeEngine {
+    fn trace(&self) -> Option<Trace> {
+        self.tracing.load(Ordering::Relaxed).then(Trace::default)
     }
 }
 
@@ -193,6 +240,8 @@ fn create(
     config: &str,
     store: Option<&NativeStore>,
     callbacks: Option<StoreCallbacks>,
+    usage_store: Option<&NativeStore>,
+    services: Option<ServiceCallbacks>,
 ) -> Result<Engine> {
     let config: EngineConfig = parse(config)?;
     let timeout = config
@@ -205,7 +254,25 @@ fn create(
         }
         _ => return Err(Error::invalid_argument("store: give one store.")),
     };
-    Engine::new(config, store)
+    let ServiceCallbacks {
+        limiter,
+        usage,
+        notice,
+    } = services.unwrap_or_default();
+    let usage: Option<Arc<dyn UsageStore>> = match (usage_store, usage) {
+        (Some(native), _) => native.usage.clone(),
+        (None, Some(call)) => Some(Arc::new(CallbackUsage(Callback::usage(call, timeout)))),
+        (None, None) => None,
+    };
+    let limiter = limiter.map(|call| -> Arc<dyn Limiter> {
+        Arc::new(CallbackLimiter(Callback::limiter(call, timeout)))
+    });
+    let services = Services {
+        limiter,
+        usage,
+        notify: notice.map(|call| notify(Callback::notice(call, timeout))),
+    };
+    Engine::with(config, store, services)
 }
 
 /// What tests of debug builds see become an error: nothing else here is known to panic.
@@ -233,6 +300,10 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "deleteUser" => encode(engine.delete_user(json)).await,
         "capabilities" => encode(engine.capabilities(json)).await,
         "importKeys" => encode(engine.import_keys(json, &bytes)).await,
+        "usage" => encode(engine.usage(json)).await,
+        "exportUsage" => encode(engine.export_usage(json)).await,
+        "setPrices" => encode(engine.set_prices(json)).await,
+        "limits" => encode(engine.limits(json)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use byok_core::capability::chat::{ChatEvent, ChatResult};
 use byok_core::engine::{ChatStreamItem, Engine};
 use byok_core::error::{Code, Error, Result};
+use byok_core::trace::Trace;
 use futures_util::FutureExt;
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -32,6 +33,7 @@ struct Source {
     items: mpsc::Receiver<ChatStreamItem>,
     outcome: Option<oneshot::Receiver<Result<()>>>,
     batch: Vec<ChatStreamItem>,
+    trace: Option<Trace>,
 }
 
 #[derive(Default, Serialize)]
@@ -49,6 +51,7 @@ impl NativeStream {
         op: &str,
         json: String,
         attachments: Vec<Vec<u8>>,
+        trace: Option<Trace>,
     ) -> Self {
         let (sink, items) = mpsc::channel(PENDING);
         let (settle, outcome) = oneshot::channel();
@@ -57,6 +60,7 @@ impl NativeStream {
         #[cfg(debug_assertions)]
         let panics = op == "panic";
         let token = cancel.clone();
+        let following = trace.clone();
         napi::bindgen_prelude::spawn(async move {
             let work = async {
                 #[cfg(debug_assertions)]
@@ -67,7 +71,8 @@ impl NativeStream {
                     return Err(Error::new(Code::Internal, "No such streaming operation."));
                 }
                 // Boxed, so that spawning moves a few words and not a stream's whole state.
-                Box::pin(engine.chat_stream(&json, &attachments, sink)).await
+                let stream = Box::pin(engine.chat_stream(&json, &attachments, sink));
+                envelope::traced(following, stream).await
             };
             let outcome = tokio::select! {
                 biased;
@@ -82,6 +87,7 @@ impl NativeStream {
                 items,
                 outcome: Some(outcome),
                 batch: Vec::new(),
+                trace,
             })),
             _cancel_on_drop: cancel.clone().drop_guard(),
             cancel,
@@ -94,7 +100,11 @@ impl NativeStream {
     pub fn next<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, String>> {
         let source = self.source.clone();
         promise::spawn(env, async move {
-            envelope::encode(&source.lock().await.next().await)
+            let mut source = source.lock().await;
+            let batch = source.next().await;
+            let is_last = batch.as_ref().map_or(true, |batch| batch.result.is_some());
+            let trace = source.trace.as_ref().filter(|_| is_last);
+            envelope::with_attempts(envelope::encode(&batch), trace)
         })
     }
 

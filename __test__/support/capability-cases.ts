@@ -22,7 +22,10 @@ export interface CapabilityCase {
   /** Absent when the request is refused. */
   sent?: {
     path: string;
+    /** In it, `the audio` stands for the caller's in base64. */
     json?: Json;
+    /** `the audio`: the caller's as it is. */
+    body?: string;
     form?: [name: string, value: Json][];
     headers?: Record<string, string>;
     warnings?: string[];

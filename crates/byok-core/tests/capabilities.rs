@@ -111,7 +111,14 @@ fn shown(wire: &WireRequest) -> Value {
         WireBody::Form(fields) => {
             shown.insert("form".into(), fields.iter().map(shown_field).collect());
         }
-        other => panic!("not in use here: {other:?}"),
+        WireBody::Audio => {
+            shown.insert("body".into(), "the audio".into());
+        }
+        WireBody::JsonAroundAudio { before, after } => {
+            let whole = [before.as_slice(), b"the audio", after].concat();
+            shown.insert("json".into(), serde_json::from_slice(&whole).unwrap());
+        }
+        WireBody::Empty => {}
     }
     if !wire.headers.is_empty() {
         let headers = wire.headers.iter();

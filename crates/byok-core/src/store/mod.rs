@@ -1,13 +1,15 @@
 //! Where sealed records live: the plain record type, the trait that every store implements, and the
 //! two native stores. A store sees ciphertext and metadata only; it decides nothing.
 
+mod cache;
 mod cursor;
 mod memory;
 mod packed;
 mod sqlite;
 
+pub use cache::{CacheConfig, CachedStore};
 pub use memory::MemoryStore;
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, SqliteUsage};
 
 use std::sync::Arc;
 

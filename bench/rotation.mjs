@@ -10,7 +10,6 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { BYOK } from "byok-ai";
-import pg from "pg";
 import { openStore, removeStore, seed } from "../__test__/rotation/stores.mjs";
 
 const root = join(import.meta.dirname, "..");

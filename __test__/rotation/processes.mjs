@@ -12,9 +12,13 @@ export class Process {
   #ended;
   #stderr = "";
 
-  /** @param onLine - called with each line as it comes */
-  constructor(job, onLine = () => {}) {
-    this.#child = spawn(process.execPath, ["--expose-gc", WORKER, JSON.stringify(job)], {
+  /**
+   * @param onLine - called with each line as it comes
+   * @param flags - of Node.js
+   */
+  constructor(job, onLine = () => {}, flags = []) {
+    const args = ["--expose-gc", ...flags, WORKER, JSON.stringify(job)];
+    this.#child = spawn(process.execPath, args, {
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#child.stderr.setEncoding("utf8").on("data", (text) => {

@@ -2,11 +2,11 @@
 // process, filled in bulk, emptied.
 
 import { rmSync } from "node:fs";
-import { BYOK, SqliteStore } from "byok-ai";
+import { BYOK, MemoryStore, SqliteStore } from "byok-ai";
 import { PostgresStore } from "byok-ai/stores/postgres";
 import pg from "pg";
 
-const ROWS_AT_ONCE = 2_000;
+const USERS_AT_ONCE = 5_000;
 const CALLS_AT_ONCE = 256;
 const COLUMNS = {
   namespace: "namespace",
@@ -46,17 +46,11 @@ export async function removeStore(place) {
 /** Fills a store with `count` users, `user_0` and so on, each with the key `keyOf(user)`. */
 export async function seed(place, masterKey, count, keyOf) {
   const { store, pool, end } = await openStore(place);
-  let waiting = [];
-  const write = pool === undefined ? bySet(store) : byInsert(pool, place.table);
-  const collector = {
-    get: async () => null,
-    set: async (record) => void waiting.push(record),
-    delete: async () => false,
-    list: async () => [],
-  };
-  const byok = new BYOK({ masterKey, store: collector });
-  for (let from = 0; from < count; from += ROWS_AT_ONCE) {
-    const users = Array.from({ length: Math.min(ROWS_AT_ONCE, count - from) }, (_, n) => from + n);
+  for (let from = 0; from < count; from += USERS_AT_ONCE) {
+    // Into PostgreSQL by way of memory: a statement for each record would take its time.
+    const target = pool === undefined ? store : new MemoryStore();
+    const byok = new BYOK({ masterKey, store: target });
+    const users = Array.from({ length: Math.min(USERS_AT_ONCE, count - from) }, (_, n) => from + n);
     await atMost(CALLS_AT_ONCE, users, (user) =>
       byok.registerKey({
         userId: `user_${user}`,
@@ -65,12 +59,10 @@ export async function seed(place, masterKey, count, keyOf) {
         validate: "format",
       }),
     );
-    const records = waiting;
-    waiting = [];
-    await write(records);
+    if (pool !== undefined) await insert(pool, place.table, target);
   }
-  await store.close?.();
   if (pool !== undefined) await pool.query(`ANALYZE ${place.table}`);
+  await store.close?.();
   await end();
 }
 
@@ -92,18 +84,17 @@ export async function atMost(limit, items, work) {
   await Promise.all(Array.from({ length: limit }, worker));
 }
 
-const bySet = (store) => (records) => atMost(CALLS_AT_ONCE, records, (record) => store.set(record));
-
-const byInsert = (pool, table) => {
+async function insert(pool, table, from) {
   const names = Object.keys(COLUMNS).join(", ");
   const types = Object.keys(COLUMNS)
     .map((name) => `${name} text`)
     .join(", ");
   const statement = `INSERT INTO ${table} (${names}) SELECT ${names} FROM json_to_recordset($1::json) AS r (${types})`;
-  return (records) => {
-    const rows = records.map((record) =>
+  const rows = [];
+  for await (const record of scan(from)) {
+    rows.push(
       Object.fromEntries(Object.entries(COLUMNS).map(([name, field]) => [name, record[field]])),
     );
-    return pool.query(statement, [JSON.stringify(rows)]);
-  };
-};
+  }
+  await pool.query(statement, [JSON.stringify(rows)]);
+}

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { root } from "../prepare.mjs";
 import { findProgram, freePort, installDebian, runQuietly, startServer } from "./server.mjs";
 
-const PACKAGE = "moto[kms,server]==5.2.5";
+/** Its extra `server` brings the needs of all services along; KMS takes these. */
+const PACKAGES = ["moto[kms]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"];
 const environment = join(root, "target", "services", "moto");
 
 export const name = "AWS KMS (moto)";
@@ -38,5 +39,5 @@ function install() {
     make();
   }
   const pip = join(environment, "bin", "pip");
-  runQuietly(pip, ["install", "--quiet", "--disable-pip-version-check", PACKAGE]);
+  runQuietly(pip, ["install", "--quiet", "--disable-pip-version-check", ...PACKAGES]);
 }

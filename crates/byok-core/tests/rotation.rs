@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use byok_core::error::Code;
 use byok_core::progress::Progress;
-use byok_core::store::{KeyStore, MemoryStore};
+use byok_core::store::{KeyStore, MemoryStore, SqliteStore};
 use serde_json::{Value, json};
 
 use store::{Limits, TrickStore};
@@ -69,29 +69,53 @@ async fn every_record_of_every_namespace_moves_and_keeps_all_but_seal_and_finger
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_do_not_open_stay_and_are_named_each_with_its_own_code() {
     let store: Arc<dyn KeyStore> = Arc::new(MemoryStore::new());
-    let before = engine(&store, OLD, &[]);
+    let edit = async |name: &str, sealed: String| {
+        let mut record = store.get(&id(name)).await.unwrap().unwrap();
+        record.sealed = sealed;
+        store.set(&record).await.unwrap();
+    };
+    do_not_open(&store, edit).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_edited_in_the_database_file_stay_and_are_named_too() {
+    let path = std::env::temp_dir().join(format!("byok-edited-{}.db", std::process::id()));
+    let store: Arc<dyn KeyStore> = Arc::new(SqliteStore::open(&path).unwrap());
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let edit = async |name: &str, sealed: String| {
+        let statement = "UPDATE byok_keys SET sealed = ?2 WHERE user_id = ?1";
+        assert_eq!(database.execute(statement, [name, &sealed]).unwrap(), 1);
+    };
+    do_not_open(&store, edit).await;
+    store.close().await.unwrap();
+    drop(database);
+    for suffix in ["", "-wal", "-shm"] {
+        let _absent = std::fs::remove_file(format!("{}{suffix}", path.display()));
+    }
+}
+
+async fn do_not_open(store: &Arc<dyn KeyStore>, edit: impl AsyncFn(&str, String)) {
+    let before = engine(store, OLD, &[]);
     for name in ["fine", "edited", "swapped", "cut", "nonsense"] {
         register(&before, name, &format!("sk-{name}")).await;
     }
-    register(&engine(&store, OTHER, &[]), "unknown", "sk-unknown").await;
-    let fine = store.get(&id("fine")).await.unwrap().unwrap();
-    let spoil = async |name: &str, change: &dyn Fn(&str) -> String| {
-        let mut record = store.get(&id(name)).await.unwrap().unwrap();
-        record.sealed = change(&record.sealed);
-        store.set(&record).await.unwrap();
-    };
-    spoil("edited", &|sealed| {
-        let at = sealed.len() - 5;
-        let other = if &sealed[at..=at] == "A" { "B" } else { "A" };
-        format!("{}{other}{}", &sealed[..at], &sealed[at + 1..])
-    })
+    register(&engine(store, OTHER, &[]), "unknown", "sk-unknown").await;
+    let sealed = async |name: &str| store.get(&id(name)).await.unwrap().unwrap().sealed;
+    let text = sealed("edited").await;
+    let at = text.len() - 5;
+    let other = if &text[at..=at] == "A" { "B" } else { "A" };
+    edit(
+        "edited",
+        format!("{}{other}{}", &text[..at], &text[at + 1..]),
+    )
     .await;
-    spoil("swapped", &|_| fine.sealed.clone()).await;
-    spoil("cut", &|sealed| sealed[..sealed.len() - 8].to_owned()).await;
-    spoil("nonsense", &|_| "sk-in-the-clear".to_owned()).await;
-    let spoilt = stored(&*store).await;
+    edit("swapped", sealed("fine").await).await;
+    let text = sealed("cut").await;
+    edit("cut", text[..text.len() - 8].to_owned()).await;
+    edit("nonsense", "sk-in-the-clear".to_owned()).await;
+    let spoilt = stored(&**store).await;
 
-    let after = engine(&store, NEW, &[OLD]);
+    let after = engine(store, NEW, &[OLD]);
     let report = rewrap(&after).await;
     assert_eq!(report["rewrapped"], 1);
     assert_eq!(report["failed"], 5);
@@ -126,7 +150,7 @@ async fn records_that_do_not_open_stay_and_are_named_each_with_its_own_code() {
         ])
     );
     assert_eq!(report["previousKeysNeeded"], true);
-    for (before, now) in spoilt.iter().zip(stored(&*store).await) {
+    for (before, now) in spoilt.iter().zip(stored(&**store).await) {
         assert_eq!(before == &now, now.id.user_id != "fine");
     }
 

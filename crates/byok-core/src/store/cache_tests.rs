@@ -11,6 +11,7 @@ use crate::store::{KeyStatus, MemoryStore};
 struct Remote {
     records: MemoryStore,
     reads: AtomicUsize,
+    batches: AtomicUsize,
     /// A permit for each read and write that may go on after it has touched the records.
     gate: Semaphore,
 }
@@ -20,6 +21,7 @@ impl Remote {
         Arc::new(Remote {
             records: MemoryStore::new(),
             reads: AtomicUsize::new(0),
+            batches: AtomicUsize::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
         })
     }
@@ -59,6 +61,11 @@ impl KeyStore for Remote {
 
     async fn replace(&self, record: &KeyRecord, expected_sealed: &str) -> Result<Option<bool>> {
         self.records.replace(record, expected_sealed).await
+    }
+
+    async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Option<Vec<bool>>> {
+        self.batches.fetch_add(1, Ordering::SeqCst);
+        self.records.replace_many(items).await
     }
 
     async fn scan(&self, options: &ScanOptions) -> Result<Option<ScanPage>> {
@@ -170,6 +177,11 @@ async fn a_write_of_this_process_is_seen_at_once_by_all_its_caches() {
     };
     let swapped = other.replace_many([swap].into()).await.unwrap();
     assert_eq!(swapped, Some(vec![true]));
+    assert_eq!(
+        remote.batches.load(Ordering::SeqCst),
+        1,
+        "the store's own way"
+    );
     expect(Some("2b"), "replace_many").await;
     plain.set(&record("w", "3")).await.unwrap();
     expect(Some("3"), "set by an engine without a cache").await;

@@ -171,6 +171,7 @@ async function contest(name, store, bare) {
   const of = (kind, side, what) => median(pairs[kind].map((pair) => pair[side][what]));
   const ratio = (kind, what) =>
     median(pairs[kind].map((pair) => pair.bare[what] / pair.get[what])).toFixed(2);
+  console.log(`measured ${name}`);
   rows.push({
     store: name,
     "bare µs": of("one", "bare", "wall").toFixed(0),
@@ -238,7 +239,8 @@ async function memory() {
 
 const wanted = options.only?.split(",");
 const wants = (name) => wanted === undefined || wanted.includes(name);
-await startServices();
+const DATABASES = ["POSTGRES", "MYSQL", "REDIS", "SECANTUS"].map((name) => `BYOK_TEST_${name}_URL`);
+await startServices({ only: [...DATABASES, "MONGODB_URL"] });
 const { BYOK_TEST_POSTGRES_URL, BYOK_TEST_MYSQL_URL, BYOK_TEST_REDIS_URL } = process.env;
 const contests = [
   ["postgres", BYOK_TEST_POSTGRES_URL],

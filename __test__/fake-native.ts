@@ -67,6 +67,11 @@ export class FakeEngine implements NativeEngine {
   /** Answers calls at once; without it they wait for `settle`. */
   answer: ((call: Call) => object) | undefined;
   nextStream = new FakeStream();
+  tracing = false;
+
+  setTracing(on: boolean): void {
+    this.tracing = on;
+  }
 
   constructor(
     readonly config: string,

@@ -173,6 +173,19 @@ test("headers of every form arrive, twice where they are twice", async () => {
   assert.equal(headerOf(server.asked.at(-1), "x-latin"), "caf\u00e9");
 });
 
+test("what a request says of caches is told on the way", async () => {
+  for (const cache of ["default", "no-store", "reload", "no-cache"] as const) {
+    const told: (string | undefined)[][] = [];
+    for (const one of [fetch, ours]) {
+      const init = { cache, headers: cache === "reload" ? { pragma: "mine" } : {} };
+      await one(url(), init as RequestInit); // `cache` is in the standard, not in Node's types
+      const asked = server.asked.at(-1);
+      told.push([headerOf(asked, "cache-control"), headerOf(asked, "pragma")]);
+    }
+    assert.deepEqual(told[1], told[0], cache);
+  }
+});
+
 test("a response has what the provider said", async () => {
   answer = (_, response) => {
     response.writeHead(418, "I'm a teapot", [
@@ -500,7 +513,10 @@ test("closing ends a body that is being read", async () => {
   const other = libraryWith(server.origin);
   await other.registerKey({ userId: "u", provider: "openai", apiKey: KEY, validate: false });
   const response = await other.use("u").fetch("openai")(url());
-  const text = response.text();
+  const rejected = assert.rejects(
+    response.text(),
+    (error) => error instanceof BYOKError && error.code === "CLOSED",
+  );
   await other.close();
-  await assert.rejects(text, (error) => error instanceof BYOKError && error.code === "CLOSED");
+  await rejected;
 });

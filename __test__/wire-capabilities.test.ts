@@ -15,7 +15,7 @@ import {
 } from "./support/capability-server.js";
 import type { Json } from "./support/recordings.js";
 import { type Body, FILE, type Module, typeErrorsOf } from "./support/sdk-types.js";
-import { haveSpecs, validator } from "./support/specs.js";
+import { haveSpecs, type SpecOptions, validator } from "./support/specs.js";
 
 const KEY = "canary-key-0123456789abcdefghijk";
 const ABSENT = "the API descriptions are not beside the repository (../shared/specs)";
@@ -57,7 +57,7 @@ async function send(one: CapabilityCase): Promise<string[]> {
   switch (one.capability) {
     case "chat": {
       const result = one.stream ? await user.chatStream(request).result : await user.chat(request);
-      assert.equal(result.text, "Hello");
+      assert.match(result.text, /Hello/);
       return options(result);
     }
     case "embeddings": {
@@ -70,13 +70,13 @@ async function send(one: CapabilityCase): Promise<string[]> {
     case "textToSpeech": {
       if (!one.stream) {
         const result = await user.textToSpeech(request);
-        assert.deepEqual(result.audio, AUDIO);
+        assert.ok(endsWithAudio(result.audio));
         return options(result);
       }
       const stream = user.textToSpeechStream(request);
       const pieces: Buffer[] = [];
       for await (const piece of stream) pieces.push(piece);
-      assert.deepEqual(Buffer.concat(pieces), AUDIO);
+      assert.ok(endsWithAudio(Buffer.concat(pieces)));
       return options(await stream.info);
     }
     case "speechToText": {
@@ -94,22 +94,33 @@ async function send(one: CapabilityCase): Promise<string[]> {
   }
 }
 
+/** The head of a WAV file may stand before it. */
+const endsWithAudio = (audio: Buffer) =>
+  audio.subarray(-AUDIO.length).equals(AUDIO) && [0, 44].includes(audio.length - AUDIO.length);
+
 const options = ({ warnings }: { warnings: { option: string }[] }) =>
   warnings.map(({ option }) => option);
 
+/** The headers of those whose key is no bearer token. */
+const CREDENTIALS: Record<string, Record<string, string>> = {
+  "azure-openai": { "api-key": KEY },
+  gemini: { "x-goog-api-key": KEY },
+  elevenlabs: { "xi-api-key": KEY },
+  deepgram: { authorization: `Token ${KEY}` },
+};
+
 function checkCredential({ provider, fields }: CapabilityCase, { path, headers }: Asked) {
-  const isAzure = provider === "azure-openai";
-  const expected = isAzure ? { "api-key": KEY } : { authorization: `Bearer ${KEY}` };
-  const { authorization, "api-key": apiKey, "x-api-key": other } = headers;
-  const sent = { authorization, "api-key": apiKey, "x-api-key": other };
-  assert.deepEqual(JSON.parse(JSON.stringify(sent)), expected, JSON.stringify(fields));
+  const expected = CREDENTIALS[provider] ?? { authorization: `Bearer ${KEY}` };
+  const names = ["authorization", "api-key", "x-api-key", "x-goog-api-key", "xi-api-key"];
+  const sent = names.flatMap((name) => (headers[name] ? [[name, headers[name]]] : []));
+  assert.deepEqual(Object.fromEntries(sent), expected, JSON.stringify(fields));
   assert.ok(!path.includes(KEY));
 }
 
 /** A form as the object that SDKs and descriptions know: arrays together, numbers as such. */
 function objectOf(form: NonNullable<Asked["form"]>): Body["body"] {
   const body: { [name: string]: Json } = {};
-  const lists = new Set(["timestamp_granularities", "context_bias", "keyterm"]);
+  const lists = new Set(["timestamp_granularities", "context_bias", "keyterm", "keyterms"]);
   for (const [name, value] of form) {
     const field = name.replace("[]", "");
     const read = typeof value === "string" ? readText(field, value) : FILE;
@@ -120,8 +131,8 @@ function objectOf(form: NonNullable<Asked["form"]>): Body["body"] {
 }
 
 function readText(field: string, text: string): Json {
-  if (["temperature", "n"].includes(field)) return Number(text);
-  if (text === "true" || text.startsWith("{")) return JSON.parse(text);
+  if (["temperature", "n", "num_speakers"].includes(field)) return Number(text);
+  if (text === "true" || text === "false" || text.startsWith("{")) return JSON.parse(text);
   return text;
 }
 
@@ -135,7 +146,7 @@ const OPENAI_SCHEMAS: Paths<string> = {
   "/images/edits": "CreateImageEditRequest",
   "/images/edits as JSON": "EditImageBodyJsonParam",
 };
-const DESCRIBED: Record<string, [file: string, schemas: Paths<string>]> = {
+const DESCRIBED: Record<string, [file: string, schemas: Paths<string>, options?: SpecOptions]> = {
   openai: ["openai.json.gz", OPENAI_SCHEMAS],
   "azure-openai": ["openai.json.gz", OPENAI_SCHEMAS],
   own: ["openai.json.gz", OPENAI_SCHEMAS],
@@ -154,7 +165,27 @@ const DESCRIBED: Record<string, [file: string, schemas: Paths<string>]> = {
       "/audio/transcriptions": "AudioTranscriptionRequest",
     },
   ],
+  gemini: [
+    "gemini.json.gz",
+    {
+      "/models/{model}:batchEmbedContents": "BatchEmbedContentsRequest",
+      "/models/{model}:generateContent": "GenerateContentRequest",
+      "/models/{model}:streamGenerateContent": "GenerateContentRequest",
+    },
+    { closed: true },
+  ],
+  elevenlabs: [
+    "elevenlabs.json.gz",
+    {
+      "/v1/text-to-speech/{voice}": "Body_text_to_speech_full",
+      "/v1/text-to-speech/{voice}/stream": "Body_text_to_speech_stream",
+      "/v1/speech-to-text": "Body_Speech_to_Text_v1_speech_to_text_post",
+    },
+    { closed: true },
+  ],
 };
+/** Models with fields that came after the description was taken. */
+const NEWER = /^gemini-3\.8-/;
 
 const OPENAI = 'import type OpenAI from "openai";';
 const GROQ = 'import type Groq from "groq-sdk";';
@@ -191,17 +222,19 @@ function endOf({ path, json }: Asked): string {
   const end = path
     .replace("/base", "")
     .replace(/\?.*/, "")
-    .replace(/^\/deployments\/[^/]+/, "");
+    .replace(/^\/deployments\/[^/]+/, "")
+    .replace(/^\/models\/[^:]+:/, "/models/{model}:")
+    .replace(/^\/v1\/text-to-speech\/[^/]+/, "/v1/text-to-speech/{voice}");
   return end === "/images/edits" && json ? `${end} as JSON` : end;
 }
 
 const validators = new Map<string, ValidateFunction>();
 function validatorFor(provider: string, end: string): ValidateFunction | undefined {
-  const [file, schemas] = DESCRIBED[provider] ?? [];
+  const [file, schemas, specOptions] = DESCRIBED[provider] ?? [];
   const schema = schemas?.[end];
   if (!haveSpecs || !file || !schema) return undefined;
   const name = `${file} ${schema}`;
-  const known = validators.get(name) ?? validator(file, schema);
+  const known = validators.get(name) ?? validator(file, schema, specOptions);
   validators.set(name, known);
   return known;
 }
@@ -234,7 +267,8 @@ for (const provider of PROVIDERS) {
         checkCredential(one, asked);
         for (const [name, value] of Object.entries(one.sent.headers ?? {}))
           assert.equal(asked.headers[name], value);
-        assert.deepEqual(asked.json, one.sent.json);
+        assert.deepEqual(asked.json, withAudio(one.sent.json));
+        assert.deepEqual(asked.body, one.sent.body === undefined ? undefined : WAV);
         const form = one.sent.form?.map(([name, value]) => [name, expectedFile(value)]);
         assert.deepEqual(asked.form, form);
 
@@ -243,13 +277,19 @@ for (const provider of PROVIDERS) {
         const group = `${provider} ${end}`;
         bodies.set(group, [...(bodies.get(group) ?? []), { name: one.name, body }]);
         const validate = validatorFor(provider, end);
-        if (validate) {
+        if (validate && !NEWER.test(one.model ?? "")) {
           validate(body);
           assert.deepEqual(validate.errors ?? [], [], JSON.stringify(body));
         }
       });
     }
   });
+}
+
+/** The audio in base64 where `the audio` stands for it. */
+function withAudio(json: Json): Json {
+  if (json === undefined) return undefined;
+  return JSON.parse(JSON.stringify(json).replace('"the audio"', `"${WAV.toString("base64")}"`));
 }
 
 function expectedFile(value: Json): Json {
@@ -266,7 +306,16 @@ describe("the API descriptions", { skip: haveSpecs ? false : ABSENT }, () => {
         const [first] = bodies.get(`${provider} ${end}`) ?? [];
         const validate = validatorFor(provider, end);
         assert.ok(first && validate, `${provider} ${end}`);
-        assert.ok(!validate({ ...first.body, model: {}, prompt: 7, input: 7 }), end);
+        const spoilt = {
+          model: {},
+          prompt: 7,
+          input: 7,
+          text: 7,
+          model_id: 7,
+          requests: 7,
+          contents: 7,
+        };
+        assert.ok(!validate({ ...first.body, ...spoilt }), end);
       }
     });
   }

@@ -5,7 +5,11 @@ import { inspect } from "node:util";
 import { storeCallbacks } from "./bridge.js";
 import { Engine, type Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
+import { checkEvent, type Listeners, noticeCallback } from "./events.js";
+import { HOOKS, prepareHealth } from "./health-options.js";
 import { importKeys } from "./import.js";
+import { limiterCallback } from "./limits/bridge.js";
+import { prepareLimits } from "./limits/options.js";
 import type { NativeStore, StoreCallbacks } from "./native.js";
 import { packageVersion } from "./native.js";
 import * as options from "./options.js";
@@ -13,7 +17,9 @@ import { encodeJson } from "./request.js";
 import { CHECK, REWRAP } from "./rotation-options.js";
 import { MemoryStore } from "./stores/memory.js";
 import { nativeHandle } from "./stores/native-store.js";
+import { Observer } from "./telemetry/observer.js";
 import type {
+  BYOKEvents,
   BYOKOptions,
   CheckOptions,
   ImportEntry,
@@ -23,13 +29,23 @@ import type {
   KeyOptions,
   KeyReport,
   KeyStore,
+  LimitState,
+  LimitsQuery,
+  PriceTable,
   RegisterKeyOptions,
   RequestDefaults,
   RewrapOptions,
   RewrapReport,
+  UsageEvent,
+  UsageFilter,
+  UsageQuery,
+  UsageReport,
   UserOptions,
   VerifyKeyOptions,
 } from "./types.js";
+import { usageCallback } from "./usage/bridge.js";
+import { ndjson, usagePages } from "./usage/export.js";
+import { checkPrices, encodeUsageFilter, encodeUsageQuery, prepareUsage } from "./usage/options.js";
 import { User } from "./user.js";
 
 /**
@@ -47,6 +63,7 @@ import { User } from "./user.js";
 export class BYOK implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #namespace: string;
+  readonly #listeners: Listeners = new Map();
 
   /**
    * @throws BYOKError `INVALID_MASTER_KEY` for a missing or weak master key, `INVALID_ARGUMENT` naming
@@ -63,10 +80,37 @@ export class BYOK implements AsyncDisposable {
       cache,
     } = o;
     const userAgent = `byok-ai/${packageVersion()}`;
-    const config = { namespace, providers, prefer, http, callbackTimeoutMs, cache, userAgent };
+    const limits = o.limits === undefined ? undefined : prepareLimits(o.limits);
+    const usage = prepareUsage(o.usage);
+    const health = prepareHealth(o.health);
+    if (o.hooks !== undefined) options.checkOptions(o.hooks, HOOKS, "hooks");
+    const config = {
+      namespace,
+      providers,
+      prefer,
+      http,
+      callbackTimeoutMs,
+      cache,
+      userAgent,
+      limits: limits?.config,
+      usage: usage.config,
+      health,
+    };
     const [store, callbacks] = connect(o.store ?? defaultStore());
+    const limiter = limits && limiterCallback(limits);
+    const sink = usageCallback(usage.sink);
+    const services = {
+      ...(limiter && { limiter }),
+      ...(sink && { usage: sink }),
+      notice: noticeCallback(this.#listeners),
+    };
     this.#namespace = namespace;
-    this.#engine = new Engine(o, encodeJson(config, "new BYOK()"), store, callbacks);
+    this.#engine = new Engine(
+      o,
+      encodeJson(config, "new BYOK()"),
+      { store, callbacks, usageStore: usage.store, services },
+      new Observer(o.hooks, o.telemetry),
+    );
   }
 
   /**
@@ -205,15 +249,88 @@ export class BYOK implements AsyncDisposable {
     return new User(this.#engine, userId, defaults && definedOf(defaults));
   }
 
-  /** Ends what is still running with `CLOSED`, closes connections and the store. Operations afterwards
+  /**
+   * What calls used, as sums over time and groups. Everything that ended before this call is in them.
+   *
+   * @throws BYOKError `INVALID_ARGUMENT` for a range that holds nothing, or when usage is off; the sink's own
+   * @example
+   * ```ts
+   * const { rows } = await byok.usage({ userId: "user_123", from: "2026-11-01", groupBy: ["model"], interval: "day" });
+   * ```
+   */
+  async usage(query: UsageQuery): Promise<UsageReport> {
+    const json = encodeJson(encodeUsageQuery(query), "usage()");
+    return await this.#engine.call("usage", { json, bytes: null }, query.signal);
+  }
+
+  /** The events behind the sums, in the order of time; read page by page while the loop goes on. */
+  async *usageEvents(filter: UsageFilter): AsyncGenerator<UsageEvent, void, undefined> {
+    for await (const page of usagePages(this.#engine, filter, "usageEvents()")) yield* page;
+  }
+
+  /**
+   * The events as NDJSON, one a line.
+   *
+   * @example
+   * ```ts
+   * await writeFile("usage.ndjson", byok.exportUsage({ from: "2026-11-01" }));
+   * ```
+   */
+  exportUsage(filter: UsageFilter): ReadableStream<Uint8Array> {
+    encodeUsageFilter(filter, "exportUsage()");
+    return ndjson(usagePages(this.#engine, filter, "exportUsage()"));
+  }
+
+  /** Prices for calls that end from now on; replaces the table of `usage.prices`. */
+  async setPrices(prices: PriceTable): Promise<void> {
+    checkPrices(prices, "setPrices()");
+    const json = encodeJson(prices, "setPrices()");
+    await this.#engine.call("setPrices", { json, bytes: null });
+  }
+
+  /** How the limits stand that such a call would meet, without taking anything; empty without limits. */
+  async limits(query: LimitsQuery): Promise<LimitState[]> {
+    options.checkOptions(query, options.LIMITS, "limits()");
+    options.required(query, ["userId"], "limits()");
+    return await this.#call("limits", query);
+  }
+
+  /**
+   * Tells a listener of what happens apart from its calls: see {@link BYOKEvents}.
+   *
+   * @example
+   * ```ts
+   * byok.on("key.invalid", ({ userId, provider }) => mail(userId, `Your ${provider} key no longer works.`));
+   * ```
+   */
+  on<E extends keyof BYOKEvents>(event: E, listener: (event: BYOKEvents[E]) => void): this {
+    checkEvent(event, listener, "on()");
+    const listeners = this.#listeners.get(event) ?? new Set();
+    listeners.add(listener as (event: never) => void);
+    this.#listeners.set(event, listeners);
+    return this;
+  }
+
+  /** Ends what `on` began. */
+  off<E extends keyof BYOKEvents>(event: E, listener: (event: BYOKEvents[E]) => void): this {
+    this.#listeners.get(event)?.delete(listener as (event: never) => void);
+    return this;
+  }
+
+  /** Ends what is still running with `CLOSED`, writes the usage that waits, closes connections, sink and store. Operations afterwards
    * fail with `CLOSED`; closing twice is fine. Call it before `worker.terminate()`. */
   async close(): Promise<void> {
-    return this.#engine.close();
+    try {
+      await this.#engine.close();
+    } finally {
+      // Native code would keep what listeners hold, this object among it.
+      this.#listeners.clear();
+    }
   }
 
   /** The same as `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    return this.#engine.close();
+    return this.close();
   }
 
   /** @internal */

@@ -1,7 +1,15 @@
 // One native engine and everything around a call to it: the wait for the master key, the signal,
 // the closed state, decoding. It knows operations by name only.
 
-import { aborted, type BYOKError, decodeEnvelope, decodeError, unwrap } from "./errors.js";
+import { enterContext, leaveContext, leaveWith } from "./contexts.js";
+import {
+  aborted,
+  attemptsOf,
+  type BYOKError,
+  decodeEnvelope,
+  decodeError,
+  unwrap,
+} from "./errors.js";
 import { MasterKeySource } from "./master-key.js";
 import type {
   NativeByteStream,
@@ -10,16 +18,27 @@ import type {
   NativeStream,
   NativeTask,
   NativeUpload,
+  ServiceCallbacks,
   StoreCallbacks,
 } from "./native.js";
 import { native } from "./native.js";
 import { onAbort } from "./signal.js";
+import type { Observed, Observer } from "./telemetry/observer.js";
+import { ObservedBytes, ObservedStream } from "./telemetry/stream.js";
 import type { BYOKOptions, Progress } from "./types.js";
 
 /** An operation's arguments: JSON text, and bytes that it names by `{ "$bytes": n }`. */
 export interface Payload {
   json: string;
   bytes: Uint8Array[] | null;
+}
+
+/** What an engine works with. */
+export interface Connections {
+  store: NativeStore | null;
+  callbacks: StoreCallbacks | null;
+  usageStore: NativeStore | null;
+  services: ServiceCallbacks;
 }
 
 export interface RunOptions {
@@ -30,17 +49,22 @@ export interface RunOptions {
 export class Engine {
   readonly #native: NativeEngine;
   readonly #keys: MasterKeySource;
+  readonly #observer: Observer;
+  /** Whether calls may come back to JavaScript, and so need their context kept. */
+  readonly #callsBack: boolean;
+  #tracing = false;
   #closing: Promise<void> | undefined;
   #lastCallId = 0;
 
-  constructor(
-    options: BYOKOptions,
-    config: string,
-    store: NativeStore | null,
-    callbacks: StoreCallbacks | null,
-  ) {
-    const engine = unwrap(() => new (native().NativeEngine)(config, store, callbacks));
+  /** @param connections - the key store, native or in JavaScript, and what else the app brings */
+  constructor(options: BYOKOptions, config: string, connections: Connections, observer: Observer) {
+    const { store, callbacks, usageStore, services } = connections;
+    const engine = unwrap(
+      () => new (native().NativeEngine)(config, store, callbacks, usageStore, services),
+    );
     this.#native = engine;
+    this.#observer = observer;
+    this.#callsBack = callbacks !== null || services.limiter !== undefined;
     this.#keys = new MasterKeySource(options, (current, previous) => {
       decodeEnvelope(unwrap(() => engine.setMasterKeys(current, previous)));
     });
@@ -51,7 +75,18 @@ export class Engine {
   }
 
   /** Runs an operation to its end. */
-  async call<T>(op: string, payload: Payload, signal?: AbortSignal): Promise<T> {
+  call<T>(op: string, payload: Payload, signal?: AbortSignal): Promise<T> {
+    const observed = this.#observe(op, payload.json);
+    if (observed === undefined) return this.#call<T>(op, payload, signal, undefined);
+    return observed.run(() => told(observed, this.#call<T>(op, payload, signal, observed)));
+  }
+
+  async #call<T>(
+    op: string,
+    payload: Payload,
+    signal: AbortSignal | undefined,
+    observed: Observed | undefined,
+  ): Promise<T> {
     this.#check(signal);
     const loading = this.#keys.ready();
     if (loading !== undefined) {
@@ -59,20 +94,41 @@ export class Engine {
       this.#check(signal);
     }
     const { json, bytes } = payload;
-    if (signal === undefined) return decodeEnvelope<T>(await this.#native.call(op, json, bytes, 0));
+    const context = this.#callsBack ? enterContext() : 0;
+    if (signal === undefined) {
+      try {
+        const answer = await this.#native.call(op, json, bytes, 0, context);
+        return read<T>(answer, undefined, observed);
+      } finally {
+        if (context !== 0) leaveContext(context);
+      }
+    }
 
     this.#lastCallId = (this.#lastCallId % 0xffff_ffff) + 1;
     const callId = this.#lastCallId;
     const stopListening = onAbort(signal, () => this.#native.cancel(callId));
     try {
-      return decodeEnvelope<T>(await this.#native.call(op, json, bytes, callId), signal);
+      const answer = await this.#native.call(op, json, bytes, callId, context);
+      return read<T>(answer, signal, observed);
     } finally {
       stopListening();
+      if (context !== 0) leaveContext(context);
     }
   }
 
   /** Runs an operation that reports progress or gives back bytes beside its value. */
-  async run<T>(op: string, payload: Payload, options: RunOptions = {}): Promise<[T, Buffer[]]> {
+  run<T>(op: string, payload: Payload, options: RunOptions = {}): Promise<[T, Buffer[]]> {
+    const observed = this.#observe(op, payload.json);
+    if (observed === undefined) return this.#run<T>(op, payload, options, undefined);
+    return observed.run(() => told(observed, this.#run<T>(op, payload, options, observed)));
+  }
+
+  async #run<T>(
+    op: string,
+    payload: Payload,
+    options: RunOptions,
+    observed: Observed | undefined,
+  ): Promise<[T, Buffer[]]> {
     const { signal, onProgress } = options;
     this.#check(signal);
     const loading = this.#keys.ready();
@@ -80,18 +136,20 @@ export class Engine {
       await untilAborted(loading, signal);
       this.#check(signal);
     }
-    const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes));
+    const context = this.#callsBack ? enterContext() : 0;
+    const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes, context));
     const stopListening = signal && onAbort(signal, () => task.cancel());
     try {
       const result = task.result();
       if (onProgress !== undefined) await report(task, onProgress);
       const { envelope, bytes } = await result;
-      return [decodeEnvelope<T>(envelope, signal), bytes];
+      return [read<T>(envelope, signal, observed), bytes];
     } catch (error) {
       task.cancel();
       throw error;
     } finally {
       stopListening?.();
+      leaveContext(context);
     }
   }
 
@@ -102,7 +160,12 @@ export class Engine {
 
   /** Begins a stream: at once when nothing has to be waited for. */
   open(op: string, payload: Payload | Promise<Payload>): NativeStream | Promise<NativeStream> {
-    return this.#begin(payload, ({ json, bytes }) => this.#native.open(op, json, bytes));
+    return this.#begin(payload, ({ json, bytes }) => {
+      const open = () => this.#inContext((context) => this.#native.open(op, json, bytes, context));
+      const observed = this.#observe(op, json);
+      if (observed === undefined) return open();
+      return new ObservedStream(observed.run(open), observed);
+    });
   }
 
   /** As `open`, for an answer in bytes. */
@@ -110,7 +173,13 @@ export class Engine {
     op: string,
     payload: Payload | Promise<Payload>,
   ): NativeByteStream | Promise<NativeByteStream> {
-    return this.#begin(payload, ({ json, bytes }) => this.#native.openBytes(op, json, bytes));
+    return this.#begin(payload, ({ json, bytes }) => {
+      const open = () =>
+        this.#inContext((context) => this.#native.openBytes(op, json, bytes, context));
+      const observed = this.#observe(op, json);
+      if (observed === undefined) return open();
+      return new ObservedBytes(observed.run(open), observed);
+    });
   }
 
   /** Begins an upload, which a request's JSON names by `{ "$upload": id }`.
@@ -149,10 +218,48 @@ export class Engine {
     decodeEnvelope(await this.#native.call("close", "{}", null, 0));
   }
 
+  /** Keeps the current context for as long as the stream lives. */
+  #inContext<T extends object>(open: (context: number) => T): T {
+    const context = this.#callsBack ? enterContext() : 0;
+    const stream = open(context);
+    leaveWith(stream, context);
+    return stream;
+  }
+
+  /** Native code is told whether anybody listens, when that has changed. */
+  #observe(op: string, json: string): Observed | undefined {
+    const active = this.#observer.active;
+    if (active !== this.#tracing) {
+      this.#tracing = active;
+      this.#native.setTracing(active);
+    }
+    return active ? this.#observer.begin(op, json) : undefined;
+  }
+
   #check(signal: AbortSignal | undefined): void {
     if (signal?.aborted) throw aborted(signal);
     if (this.closed) throw closed();
   }
+}
+
+/** Reads an outcome, and tells it to whoever listens. */
+function read<T>(text: string, signal: AbortSignal | undefined, observed: Observed | undefined): T {
+  if (observed === undefined) return decodeEnvelope<T>(text, signal);
+  const attempts = attemptsOf(text);
+  try {
+    const value = decodeEnvelope<T>(text, signal);
+    observed.succeeded(value, attempts, () => JSON.stringify(value));
+    return value;
+  } catch (error) {
+    observed.failed(error, attempts);
+    throw error;
+  }
+}
+
+/** Also what never reached native code is told. */
+function told<T>(observed: Observed, work: Promise<T>): Promise<T> {
+  work.catch((error: unknown) => observed.failed(error, []));
+  return work;
 }
 
 /** Hands on progress until the work is over. What the callback throws ends the work. */

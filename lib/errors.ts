@@ -2,6 +2,8 @@
 // An error holds an allowlist of fields and never a key, a URL's query, a prompt or a response body.
 
 import { takeCause } from "./causes.js";
+import type { LimitState } from "./types/limits.js";
+import type { UsageEvent } from "./types/usage.js";
 
 /** Every code, the same ones as in `crates/byok-core/src/error.rs`. Codes are added, never renamed. */
 export const ERROR_CODES = [
@@ -42,6 +44,8 @@ export const ERROR_CODES = [
   /** A method of the key store failed; the original exception is the `cause`. */
   "STORE_ERROR",
   "STORE_TIMEOUT",
+  /** The application's limiter failed or did not answer; the original exception is the `cause`. */
+  "LIMITER_ERROR",
   /** A record was changed, moved to another id, or sealed under other circumstances. */
   "DECRYPT_FAILED",
   /** A record was sealed with a master key that is neither current nor previous. */
@@ -65,6 +69,7 @@ export interface ErrorFields {
   requestId?: string;
   retryable?: boolean;
   retryAfterMs?: number;
+  limits?: LimitState[];
   causeId?: number;
 }
 
@@ -94,23 +99,37 @@ export class BYOKError extends Error {
   readonly retryable: boolean;
   /** How long to wait before that, in milliseconds; absent when nobody said. */
   declare readonly retryAfterMs?: number;
+  /** The numbers of the application's limits, for `RATE_LIMITED`; see `rateLimitHeaders`. */
+  declare readonly limits?: readonly LimitState[];
 
   /** Not for applications: the library makes its errors. */
   constructor(fields: ErrorFields, options?: ErrorOptions) {
     super(fields.message, options);
     this.code = fields.code;
     this.retryable = fields.retryable ?? false;
-    const { provider, status, requestId, retryAfterMs } = fields;
+    const { provider, status, requestId, retryAfterMs, limits } = fields;
     if (provider !== undefined) this.provider = provider;
     if (status !== undefined) this.status = status;
     if (requestId !== undefined) this.requestId = requestId;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    if (limits !== undefined) this.limits = limits;
   }
 
   /** The fields for a log: without stack and cause. */
   toJSON(): { name: string } & Omit<ErrorFields, "causeId"> {
     const { name, code, message, provider, status, requestId, retryable, retryAfterMs } = this;
-    const all = { name, code, message, provider, status, requestId, retryable, retryAfterMs };
+    const { limits } = this;
+    const all = {
+      name,
+      code,
+      message,
+      provider,
+      status,
+      requestId,
+      retryable,
+      retryAfterMs,
+      limits,
+    };
     return JSON.parse(JSON.stringify(all));
   }
 }
@@ -168,6 +187,12 @@ export function decodeError(fields: ErrorFields, cause?: unknown): BYOKError {
   const error = new type(fields, reason === undefined ? undefined : { cause: reason });
   Error.captureStackTrace(error, decodeError);
   return error;
+}
+
+/** What a call did, beside its outcome, for those who asked for it. */
+export function attemptsOf(text: string): UsageEvent[] {
+  if (!text.includes('"attempts":')) return [];
+  return (JSON.parse(text) as { attempts?: UsageEvent[] }).attempts ?? [];
 }
 
 /** Reads an envelope: the value, or the error thrown. `signal` gives an `ABORTED` error its cause. */

@@ -43,10 +43,25 @@ export function fetchFor(engine: Engine, target: ForwardTarget): typeof fetch {
       if (request.body !== null) request.body.cancel(signal.reason).catch(() => {});
       throw signal.reason;
     }
-    const { method, url, redirect } = request;
-    const outgoing = { method, url, redirect, headers: [...request.headers] };
+    const { method, url, redirect, cache } = request;
+    const headers = cache === "default" ? request.headers : uncached(request.headers, cache);
+    const outgoing = { method, url, redirect, headers: [...headers] };
     return await send(engine, target, outgoing, encodeBody(engine, init?.body, request), signal);
   };
+}
+
+/** There is no cache here, but those on the way are told (fetch standard, "HTTP-network-or-cache fetch"). */
+function uncached(given: Headers, cache: Request["cache"]): Headers {
+  const headers = new Headers(given);
+  const add = (name: string, value: string) => {
+    if (!headers.has(name)) headers.set(name, value);
+  };
+  if (cache === "no-cache") add("cache-control", "max-age=0");
+  if (cache === "no-store" || cache === "reload") {
+    add("pragma", "no-cache");
+    add("cache-control", "no-cache");
+  }
+  return headers;
 }
 
 /** Sends a request, and gives what the provider answers.

@@ -10,9 +10,13 @@ export {
   ProviderError,
   StoreError,
 } from "./errors.js";
+
 export type { ForwardedRequest } from "./forward.js";
+export { rateLimitHeaders } from "./limits/headers.js";
+
 export { MemoryStore } from "./stores/memory.js";
 export { SqliteStore } from "./stores/sqlite.js";
 export type { ChatStream } from "./stream.js";
 export type * from "./types.js";
+export { loadPrices } from "./usage/prices.js";
 export type { User } from "./user.js";

@@ -182,6 +182,16 @@ export const BYOK_OPTIONS: OptionTable = {
   prefer: texts,
   http,
   callbackTimeoutMs: milliseconds,
+  limits: object,
+  usage: (value, path) => (value === false ? undefined : object(value, path)),
+  health: object,
+  hooks: object,
+  telemetry: (value, path) =>
+    must(
+      isObject(value) && typeof value["start"] === "function",
+      path,
+      "what openTelemetry() of byok-ai/telemetry returns",
+    ),
   cache,
 };
 
@@ -192,6 +202,7 @@ export const CAPABILITIES: OptionTable = { signal };
 const USER: OptionTable = { userId: identifier, signal };
 const KEY: OptionTable = { ...USER, provider: identifier, label: identifier };
 
+export const LIMITS: OptionTable = { ...KEY, model: text, capability: text };
 export const FETCH: OptionTable = { label: identifier };
 export const FORWARD: OptionTable = {
   provider: identifier,

@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use byok_core::engine::{Engine, EngineConfig, from_vault, parse};
+use byok_core::engine::{Engine, EngineConfig, Services, from_vault, parse};
 use byok_core::error::{Code, Error, Result};
+use byok_core::limit::Limiter;
 use byok_core::store::KeyStore;
+use byok_core::trace::Trace;
+use byok_core::usage::UsageStore;
 use byok_vault::MasterKey;
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw, Uint8Array};
@@ -17,9 +21,12 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::bridge::limiter::CallbackLimiter;
+use crate::bridge::notice::notify;
 use crate::bridge::store::CallbackStore;
+use crate::bridge::usage::CallbackUsage;
 use crate::byte_stream::NativeByteStream;
-use crate::callback::{Callback, RawCallback};
+use crate::callback::{Callback, RawCallback, within};
 use crate::store::NativeStore;
 use crate::stream::NativeStream;
 use crate::task::NativeTask;
@@ -31,10 +38,22 @@ const DEFAULT_CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 /// An app's store, wrapped by `lib/bridge.ts`.
 #[napi(object, object_to_js = false)]
 pub struct StoreCallbacks {
-    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
     pub call: RawCallback,
     /// Names of the methods that it has.
     pub has: Vec<String>,
+}
+
+/// What the app brings beside its store, wrapped in TypeScript.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct ServiceCallbacks {
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
+    pub limiter: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
+    pub usage: Option<RawCallback>,
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
+    pub notice: Option<RawCallback>,
 }
 
 #[napi]
@@ -43,6 +62,8 @@ pub struct NativeEngine {
     calls: Arc<Mutex<HashMap<u32, CancellationToken>>>,
     /// Ends what is running when the engine is closed.
     closing: CancellationToken,
+    /// Whether calls say which attempts they made.
+    tracing: AtomicBool,
 }
 
 #[napi]
@@ -53,12 +74,21 @@ impl NativeEngine {
         config: String,
         store: Option<&NativeStore>,
         callbacks: Option<StoreCallbacks>,
+        usage_store: Option<&NativeStore>,
+        services: Option<ServiceCallbacks>,
     ) -> napi::Result<Self> {
-        create(&config, store, callbacks)
-            .map(|engine| NativeEngine {
-                engine: Arc::new(engine),
-                calls: Arc::default(),
-                closing: CancellationToken::new(),
+        create(&config, store, callbacks, usage_store, services)
+            .map(|engine| {
+                let engine = Arc::new(engine);
+                if engine.needs_tending() {
+                    napi::bindgen_prelude::spawn(Engine::tend(Arc::downgrade(&engine)));
+                }
+                NativeEngine {
+                    engine,
+                    calls: Arc::default(),
+                    closing: CancellationToken::new(),
+                    tracing: AtomicBool::new(false),
+                }
             })
             .map_err(|error| napi::Error::from_reason(envelope::error(&error)))
     }
@@ -81,6 +111,7 @@ impl NativeEngine {
     }
 
     /// Starts an operation; the promise resolves to an envelope. `call_id` is for `cancel`; 0 is none.
+    /// Callbacks get `context` back.
     /// The operation `close` settles all others, streams too, with `CLOSED`.
     #[napi(catch_unwind)]
     pub fn call<'env>(
@@ -90,6 +121,7 @@ impl NativeEngine {
         json: String,
         bytes: Option<Vec<Uint8Array>>,
         call_id: u32,
+        context: Option<u32>,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let engine = self.engine.clone();
         let attachments = take_bytes(bytes, op == "registerKey");
@@ -99,6 +131,7 @@ impl NativeEngine {
         }
         let closing = self.closing.clone();
         let registration = (call_id != 0).then(|| Registration::new(&self.calls, call_id));
+        let trace = self.trace();
         promise::spawn(env, async move {
             let cancelled = async {
                 match &registration {
@@ -106,13 +139,24 @@ impl NativeEngine {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let call = within(
+                context.unwrap_or(0),
+                dispatch(&engine, &op, &json, attachments),
+            );
+            let answer = tokio::select! {
                 biased;
                 () = cancelled => envelope::error(&aborted()),
                 () = closing.cancelled() => envelope::error(&closed()),
-                answer = dispatch(&engine, &op, &json, attachments) => answer,
-            }
+                answer = envelope::traced(trace.clone(), call) => answer,
+            };
+            envelope::with_attempts(answer, trace.as_ref())
         })
+    }
+
+    /// Whether calls from now on say which attempts they made: `attempts` beside the outcome.
+    #[napi(catch_unwind)]
+    pub fn set_tracing(&self, on: bool) {
+        self.tracing.store(on, Ordering::Relaxed);
     }
 
     /// Settles a pending call with `ABORTED`; a call that is over is left alone.
@@ -126,7 +170,13 @@ impl NativeEngine {
 
     /// Starts a streaming operation. Domain errors come out of the stream's first `next()`.
     #[napi(catch_unwind)]
-    pub fn open(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeStream {
+    pub fn open(
+        &self,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+        context: Option<u32>,
+    ) -> NativeStream {
         #[cfg(debug_assertions)]
         if op == "panic at once" {
             rehearse_panic();
@@ -137,6 +187,8 @@ impl NativeEngine {
             &op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
+            context.unwrap_or(0),
         )
     }
 
@@ -147,6 +199,7 @@ impl NativeEngine {
         op: String,
         json: String,
         bytes: Option<Vec<Uint8Array>>,
+        context: Option<u32>,
     ) -> NativeByteStream {
         NativeByteStream::open(
             self.engine.clone(),
@@ -154,19 +207,28 @@ impl NativeEngine {
             op,
             json,
             take_bytes(bytes, false),
+            context.unwrap_or(0),
         )
     }
 
     /// Starts an operation that reports progress or gives back bytes. Domain errors come out of
     /// `result()`.
     #[napi(catch_unwind)]
-    pub fn start(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeTask {
+    pub fn start(
+        &self,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+        context: Option<u32>,
+    ) -> NativeTask {
         NativeTask::start(
             self.engine.clone(),
             self.closing.clone(),
             op,
             json,
             take_bytes(bytes, false),
+            self.trace(),
+            context.unwrap_or(0),
         )
     }
 
@@ -175,6 +237,12 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn upload(&self, length: Option<f64>) -> NativeUpload {
         NativeUpload::open(self.engine.uploads(), length)
+    }
+}
+
+impl NativeEngine {
+    fn trace(&self) -> Option<Trace> {
+        self.tracing.load(Ordering::Relaxed).then(Trace::default)
     }
 }
 
@@ -193,6 +261,8 @@ fn create(
     config: &str,
     store: Option<&NativeStore>,
     callbacks: Option<StoreCallbacks>,
+    usage_store: Option<&NativeStore>,
+    services: Option<ServiceCallbacks>,
 ) -> Result<Engine> {
     let config: EngineConfig = parse(config)?;
     let timeout = config
@@ -205,7 +275,25 @@ fn create(
         }
         _ => return Err(Error::invalid_argument("store: give one store.")),
     };
-    Engine::new(config, store)
+    let ServiceCallbacks {
+        limiter,
+        usage,
+        notice,
+    } = services.unwrap_or_default();
+    let usage: Option<Arc<dyn UsageStore>> = match (usage_store, usage) {
+        (Some(native), _) => native.usage.clone(),
+        (None, Some(call)) => Some(Arc::new(CallbackUsage(Callback::usage(call, timeout)))),
+        (None, None) => None,
+    };
+    let limiter = limiter.map(|call| -> Arc<dyn Limiter> {
+        Arc::new(CallbackLimiter(Callback::limiter(call, timeout)))
+    });
+    let services = Services {
+        limiter,
+        usage,
+        notify: notice.map(|call| notify(Callback::notice(call, timeout))),
+    };
+    Engine::with(config, store, services)
 }
 
 /// What tests of debug builds see become an error: nothing else here is known to panic.
@@ -232,6 +320,10 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "deleteKey" => encode(engine.delete_key(json)).await,
         "deleteUser" => encode(engine.delete_user(json)).await,
         "capabilities" => encode(engine.capabilities(json)).await,
+        "usage" => encode(engine.usage(json)).await,
+        "exportUsage" => encode(engine.export_usage(json)).await,
+        "setPrices" => encode(engine.set_prices(json)).await,
+        "limits" => encode(engine.limits(json)).await,
         "importKeys" => encode(engine.import_keys(json, &bytes)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),

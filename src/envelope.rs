@@ -2,6 +2,7 @@
 //! error of Node-API itself can't carry a code, hints and a cause.
 
 use byok_core::error::{Code, Error, Result};
+use byok_core::trace::Trace;
 use serde::{Deserialize, Serialize};
 
 pub fn encode<T: Serialize>(result: &Result<T>) -> String {
@@ -26,6 +27,27 @@ pub fn error(failure: &Error) -> String {
         r#"{"code":"INTERNAL","message":"An error could not be encoded.","retryable":false}"#.into()
     });
     format!("{{\"error\":{text}}}")
+}
+
+/// Puts a call's attempts beside its outcome, for telemetry.
+pub fn with_attempts(mut envelope: String, trace: Option<&Trace>) -> String {
+    let attempts = trace.map(|trace| serde_json::to_string(&trace.take()));
+    if let Some(Ok(attempts)) = attempts
+        && envelope.pop() == Some('}')
+    {
+        envelope.push_str(",\"attempts\":");
+        envelope.push_str(&attempts);
+        envelope.push('}');
+    }
+    envelope
+}
+
+/// Runs a call, and notes its attempts where somebody wants them.
+pub async fn traced<T>(trace: Option<Trace>, call: impl Future<Output = T>) -> T {
+    match trace {
+        Some(trace) => trace.follow(call).await,
+        None => call.await,
+    }
 }
 
 /// What JavaScript answered to a callback.

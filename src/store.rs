@@ -7,8 +7,9 @@ use std::sync::Arc;
 use byok_core::engine::parse;
 use byok_core::error::{Error, Result};
 use byok_core::store::{
-    KeyId, KeyRecord, KeyStore, MemoryStore, Replacement, ScanOptions, SqliteStore,
+    KeyId, KeyRecord, KeyStore, MemoryStore, Replacement, ScanOptions, SqliteStore, SqliteUsage,
 };
+use byok_core::usage::UsageStore;
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
@@ -20,6 +21,8 @@ use crate::{envelope, promise};
 #[napi]
 pub struct NativeStore {
     pub(crate) store: Arc<dyn KeyStore>,
+    /// The same database, for usage.
+    pub(crate) usage: Option<Arc<dyn UsageStore>>,
 }
 
 #[napi]
@@ -28,6 +31,7 @@ impl NativeStore {
     pub fn memory() -> Self {
         NativeStore {
             store: Arc::new(MemoryStore::new()),
+            usage: None,
         }
     }
 
@@ -35,9 +39,13 @@ impl NativeStore {
     #[napi(factory, catch_unwind)]
     pub fn sqlite(path: String) -> napi::Result<Self> {
         match SqliteStore::open(Path::new(&path)) {
-            Ok(store) => Ok(NativeStore {
-                store: Arc::new(store),
-            }),
+            Ok(store) => {
+                let store = Arc::new(store);
+                Ok(NativeStore {
+                    usage: Some(Arc::new(SqliteUsage::new(store.clone()))),
+                    store,
+                })
+            }
             Err(error) => Err(napi::Error::from_reason(envelope::error(&error))),
         }
     }

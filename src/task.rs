@@ -7,6 +7,7 @@ use std::sync::Arc;
 use byok_core::engine::Engine;
 use byok_core::error::{Code, Error, Result};
 use byok_core::progress::{Progress, ProgressReport};
+use byok_core::trace::Trace;
 use futures_util::FutureExt;
 use napi::Env;
 use napi::bindgen_prelude::{BufferSlice, PromiseRaw};
@@ -15,6 +16,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::callback::within;
 use crate::engine::{aborted, closed};
 use crate::{envelope, promise};
 
@@ -47,6 +49,8 @@ impl NativeTask {
         op: String,
         json: String,
         attachments: Vec<Vec<u8>>,
+        trace: Option<Trace>,
+        context: u32,
     ) -> Self {
         let (progress, reports) = Progress::new();
         let (settle, outcome) = oneshot::channel();
@@ -54,17 +58,17 @@ impl NativeTask {
         let token = cancel.clone();
         napi::bindgen_prelude::spawn(async move {
             // Boxed, so that spawning moves a few words and not an operation's whole state.
-            let work =
-                Box::pin(
-                    async move { dispatch(&engine, &op, &json, &attachments, &progress).await },
-                );
-            let outcome = tokio::select! {
+            let following = trace.clone();
+            let call = async move { dispatch(&engine, &op, &json, &attachments, &progress).await };
+            let work = Box::pin(within(context, envelope::traced(following, call)));
+            let mut outcome = tokio::select! {
                 biased;
                 () = token.cancelled() => Outcome::error(&aborted()),
                 () = closing.cancelled() => Outcome::error(&closed()),
                 done = AssertUnwindSafe(work).catch_unwind() =>
                     done.unwrap_or_else(|_| Outcome::error(&promise::bug())),
             };
+            outcome.envelope = envelope::with_attempts(outcome.envelope, trace.as_ref());
             let _ = settle.send(outcome);
         });
         NativeTask {

@@ -22,21 +22,20 @@ export interface CapabilityCase {
   /** Absent when the request is refused. */
   sent?: {
     path: string;
+    /** In it, `the audio` stands for the caller's in base64. */
     json?: Json;
+    /** `the audio`: the caller's as it is. */
+    body?: string;
     form?: [name: string, value: Json][];
     headers?: Record<string, string>;
     warnings?: string[];
   };
 }
 
-/** Providers with an API of their own have a test of their own. */
-const OTHERS = ["gemini", "elevenlabs", "deepgram", "cohere", "voyage"];
-
-/** All but those; attachments (`{ "$bytes": n }`) are bytes already. */
+/** All of them; attachments (`{ "$bytes": n }`) are bytes already. */
 export function loadCases(): CapabilityCase[] {
   const all: CapabilityCase[] = [];
   for (const entry of readdirSync(FOLDER, { withFileTypes: true })) {
-    if (OTHERS.includes(entry.name)) continue;
     const file = join(FOLDER, entry.name, "capabilities.json");
     let text: string;
     try {

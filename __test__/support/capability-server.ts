@@ -12,6 +12,8 @@ export interface Asked {
   path: string;
   headers: IncomingHttpHeaders;
   json?: Json;
+  /** What is neither JSON nor a form. */
+  body?: Buffer;
   /** Files are objects with `filename`, `mediaType` and `content` as a Buffer. */
   form?: [name: string, value: Json][];
 }
@@ -61,8 +63,9 @@ export async function startCapabilityServer(): Promise<CapabilityServer> {
   };
 }
 
-async function taken(body: Buffer, type: string): Promise<Pick<Asked, "json" | "form">> {
+async function taken(body: Buffer, type: string): Promise<Pick<Asked, "json" | "body" | "form">> {
   if (body.length === 0) return {};
+  if (type.startsWith("audio/")) return { body };
   if (!type.startsWith("multipart/form-data")) return { json: JSON.parse(body.toString()) };
   const parsed = await new Response(body, { headers: { "content-type": type } }).formData();
   const form: [string, Json][] = [];
@@ -78,7 +81,58 @@ async function taken(body: Buffer, type: string): Promise<Pick<Asked, "json" | "
 
 const json = (value: Json): [string, string] => ["application/json", JSON.stringify(value)];
 
-function answerTo({ path, json: body }: Asked): [type: string, body: string | Buffer] {
+function answerTo(asked: Asked): [type: string, body: string | Buffer] {
+  return answerOfOwnApi(asked.path, asked.json) ?? answerLikeOpenAi(asked);
+}
+
+/** Gemini, ElevenLabs, Deepgram and Cohere. */
+function answerOfOwnApi(
+  path: string,
+  body: Json,
+): [type: string, body: string | Buffer] | undefined {
+  if (path.includes(":batchEmbedContents"))
+    return json({ embeddings: body.requests.map(() => ({ values: [0.5, -1] })) });
+  if (/enerateContent/.test(path)) {
+    const part = geminiPart(body.generationConfig);
+    const answer = { candidates: [{ content: { parts: [part] }, finishReason: "STOP" }] };
+    return path.includes("alt=sse") ? ["text/event-stream", eventsOf([answer])] : json(answer);
+  }
+  if (/\/text-to-speech\/|\/v1\/speak/.test(path)) return ["audio/mpeg", AUDIO];
+  if (path.includes("/speech-to-text"))
+    return json({ text: "Hello", language_code: "eng", words: [] });
+  if (path.includes("/v1/listen")) {
+    const alternatives = [{ transcript: "Hello", words: [] }];
+    return json({ metadata: { duration: 1 }, results: { channels: [{ alternatives }] } });
+  }
+  if (path.endsWith("/v2/embed")) {
+    const isBase64 = body.embedding_types[0] === "base64";
+    const vectors = body.texts.map(() => (isBase64 ? "AAAAPwAAgL8=" : [0.5, -1]));
+    return json({ id: "e", embeddings: { [body.embedding_types[0]]: vectors } });
+  }
+  if (!path.endsWith("/v2/chat")) return undefined;
+  const content = [{ type: "text", text: body.response_format ? '"Hello"' : "Hello" }];
+  if (!body.stream) return json({ id: "c", message: { content }, finish_reason: "COMPLETE" });
+  const events = [
+    { type: "message-start", id: "c", delta: { message: { content: [], tool_calls: [] } } },
+    { type: "content-delta", index: 0, delta: { message: { content: { text: "Hello" } } } },
+    { type: "message-end", delta: { finish_reason: "COMPLETE" } },
+  ];
+  return ["text/event-stream", eventsOf(events)];
+}
+
+function geminiPart(config: Json): Json {
+  const inline = (mimeType: string, data: Buffer) => ({
+    inlineData: { mimeType, data: data.toString("base64") },
+  });
+  const [modality] = config?.responseModalities ?? [];
+  if (modality === "AUDIO") return inline("audio/mpeg", AUDIO);
+  if (modality === "IMAGE") return inline("image/png", PNG);
+  if (!config?.responseJsonSchema) return { text: "Hello" };
+  const segments = [{ start: "00:00", end: "00:01", text: "Hello", speaker: "speaker_0" }];
+  return { text: JSON.stringify({ language: "en", segments }) };
+}
+
+function answerLikeOpenAi({ path, json: body }: Asked): [type: string, body: string | Buffer] {
   if (path.includes("/workflows/") || path.includes("/image_generation/"))
     return ["image/png", PNG];
   if (path.includes("/images")) {

@@ -62,7 +62,7 @@ export async function startRecorder(): Promise<Recorder> {
   };
 }
 
-function answerTo(path: string, streams: boolean): string | undefined {
+export function answerTo(path: string, streams: boolean): string | undefined {
   if (path.endsWith("/chat/completions")) return streams ? chatStream() : chat();
   if (path.endsWith("/responses")) return streams ? responsesStream() : responses();
   if (path.endsWith("/v1/messages")) return streams ? messagesStream() : messages();

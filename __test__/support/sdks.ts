@@ -34,11 +34,17 @@ export function readingOf(result: ChatResult): Reading {
 /** Asks with the SDK of a protocol; `headers` say for what. */
 export type Ask = (headers: Record<string, string>, isStream: boolean) => Promise<Reading>;
 
-/** `events` is the Responses API without the stream helper. */
-export function officialSdks(origin: string): Record<Exclude<Api, "other"> | "events", Ask> {
-  const openai = new OpenAI({ apiKey: "sk-test", baseURL: `${origin}/v1`, maxRetries: 0 });
-  const anthropic = new Anthropic({ apiKey: "sk-test", baseURL: origin, maxRetries: 0 });
-  const gemini = new GoogleGenAI({ apiKey: "AQ.test", httpOptions: { baseUrl: origin } });
+/** `events` is the Responses API without the stream helper.
+ * @param fetchOf - what each SDK sends with; the runtime's own unless given */
+export function officialSdks(
+  origin: string,
+  fetchOf: (provider: "openai" | "anthropic" | "gemini") => typeof fetch = () => fetch,
+): Record<Exclude<Api, "other"> | "events", Ask> {
+  const common = { apiKey: "sk-test", maxRetries: 0 };
+  const openai = new OpenAI({ ...common, baseURL: `${origin}/v1`, fetch: fetchOf("openai") });
+  const anthropic = new Anthropic({ ...common, baseURL: origin, fetch: fetchOf("anthropic") });
+  const httpOptions = { baseUrl: origin, fetch: fetchOf("gemini") };
+  const gemini = new GoogleGenAI({ apiKey: "AQ.test", httpOptions });
   const messages = [{ role: "user" as const, content: "hi" }];
   return {
     "chat-completions": async (headers, isStream) => {

@@ -1,7 +1,11 @@
 // What the constructor and `use` take.
 
+import type { HealthOptions } from "./health.js";
 import type { Capability, JsonObject } from "./key.js";
+import type { Limits } from "./limits.js";
 import type { KeyStore } from "./store.js";
+import type { Hooks, Telemetry } from "./telemetry.js";
+import type { UsageOptions } from "./usage.js";
 
 /** Gets a master key from a KMS or a secret manager: 32 bytes, or a text that `masterKey` would take.
  * The bytes are wiped once they have been read. */
@@ -37,11 +41,22 @@ export interface BYOKOptions {
   prefer?: readonly string[] | undefined;
   /** Connections, for all providers. */
   http?: HttpOptions | undefined;
-  /** Upper bound for each call of a `KeyStore` method, in milliseconds. Default 10,000. */
+  /** Upper bound for each call of a `KeyStore`, limiter or usage sink, in milliseconds. Default 10,000. */
   callbackTimeoutMs?: number | undefined;
   /** Keeps records in memory for a short while, as they are stored: sealed. Without it, every request
    * asks the store, which is the right thing for most. */
   cache?: CacheOptions | undefined;
+  /** How often, how much, how many at once, for how much money. Default: no limits. */
+  limits?: Limits | undefined;
+  /** How calls are counted, and what they cost. `false` counts nothing. Default: the latest events in
+   * memory. */
+  usage?: UsageOptions | false | undefined;
+  /** Which keys and providers are worth a request. */
+  health?: HealthOptions | undefined;
+  /** Told of every call. */
+  hooks?: Hooks | undefined;
+  /** Traces and metrics: `openTelemetry()` of `byok-ai/telemetry`. */
+  telemetry?: Telemetry | undefined;
 }
 
 /** A cache of sealed records in this process.

@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::limit::Standing;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, in one word that programs match on. Codes are added, never renamed;
@@ -35,6 +37,7 @@ pub enum Code {
     Aborted,
     StoreError,
     StoreTimeout,
+    LimiterError,
     DecryptFailed,
     UnknownMasterKey,
     BadRecord,
@@ -66,6 +69,7 @@ impl Code {
         Code::Aborted,
         Code::StoreError,
         Code::StoreTimeout,
+        Code::LimiterError,
         Code::DecryptFailed,
         Code::UnknownMasterKey,
         Code::BadRecord,
@@ -97,6 +101,7 @@ impl Code {
             Code::Aborted => "ABORTED",
             Code::StoreError => "STORE_ERROR",
             Code::StoreTimeout => "STORE_TIMEOUT",
+            Code::LimiterError => "LIMITER_ERROR",
             Code::DecryptFailed => "DECRYPT_FAILED",
             Code::UnknownMasterKey => "UNKNOWN_MASTER_KEY",
             Code::BadRecord => "BAD_RECORD",
@@ -135,6 +140,9 @@ struct Inner {
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// The numbers of the app's limits, when one of them refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Vec<Standing>>,
     /// Where the caller's own exception is kept (JavaScript errors stay on their thread).
     #[serde(skip_serializing_if = "Option::is_none")]
     cause_id: Option<u32>,
@@ -159,8 +167,10 @@ impl Error {
                     | Code::StreamInterrupted
                     | Code::Timeout
                     | Code::StoreTimeout
+                    | Code::LimiterError
             ),
             retry_after_ms: None,
+            limits: None,
             cause_id: None,
             retries: 0,
         }))
@@ -200,6 +210,11 @@ impl Error {
         if retry_after_ms.is_some() {
             self.0.retry_after_ms = retry_after_ms;
         }
+        self
+    }
+
+    pub fn with_limits(mut self, limits: Vec<Standing>) -> Self {
+        self.0.limits = Some(limits);
         self
     }
 
@@ -250,6 +265,11 @@ impl Error {
 
     pub fn retryable(&self) -> bool {
         self.0.retryable
+    }
+
+    /// The numbers of the app's limits; empty unless one of them refused.
+    pub fn limits(&self) -> &[Standing] {
+        self.0.limits.as_deref().unwrap_or_default()
     }
 
     pub fn retries(&self) -> u32 {

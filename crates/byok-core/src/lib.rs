@@ -5,10 +5,14 @@
 pub mod capability;
 pub mod engine;
 pub mod error;
+pub mod health;
 pub mod http;
+pub mod limit;
+pub mod notice;
 pub mod progress;
 pub mod provider;
 pub mod redact;
 pub mod sse;
 pub mod store;
+pub mod trace;
 pub mod usage;

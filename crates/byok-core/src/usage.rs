@@ -1,5 +1,18 @@
 //! What calls consume: one plain event an attempt, and the seam through which the pipeline hands it on.
 
+pub mod money;
+mod price;
+mod query;
+mod record;
+mod recorder;
+mod store;
+
+pub use price::{Price, Prices};
+pub use query::{GroupBy, Interval, UsageFilter, UsageQuery, UsageRow};
+pub use record::{UsageRecord, iso, parse_uuid, uuid};
+pub use recorder::{Batching, OnFailure, Recorder};
+pub use store::{MemoryUsage, Position, UsageStore};
+
 use crate::capability::Capability;
 use crate::error::Code;
 
@@ -27,6 +40,22 @@ pub struct UsageEvent {
     pub attempt: u32,
 }
 
+impl UsageEvent {
+    /// The event itself; its texts are empty afterwards.
+    pub fn take(&mut self) -> UsageEvent {
+        UsageEvent {
+            namespace: std::mem::take(&mut self.namespace),
+            user_id: std::mem::take(&mut self.user_id),
+            provider: std::mem::take(&mut self.provider),
+            label: std::mem::take(&mut self.label),
+            model: self.model.take(),
+            units: std::mem::take(&mut self.units),
+            request_id: self.request_id.take(),
+            ..*self
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Ok,
@@ -47,7 +76,20 @@ pub struct Units {
     pub images: Option<u64>,
 }
 
+impl Units {
+    /// About how many tokens a text of so many bytes is: four bytes a token, as English has it. Texts
+    /// in other languages have fewer bytes a token, so it is rather too few for them.
+    pub fn of_text(bytes: usize) -> u64 {
+        (bytes as u64).div_ceil(4)
+    }
+}
+
 /// Takes events off the request path: it must not wait and can't fail.
 pub trait UsageSink: Send + Sync {
     fn record(&self, event: UsageEvent);
+}
+
+/// Whole milliseconds: sums of them are exact.
+fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1_000.0).round() as u64
 }

@@ -92,7 +92,8 @@ impl Engine {
     ) -> Result<(Route, ChatRequest)> {
         let (routing, mut request) = parse_routed::<ChatRequest>(json)?;
         request.prepare(attachments)?;
-        let route = self.route(routing, Capability::Chat).await?;
+        let mut route = self.route(routing, Capability::Chat).await?;
+        route.expect(weight(json, attachments.len(), &request));
         Ok((route, request))
     }
 
@@ -187,6 +188,19 @@ impl Engine {
         let mut result = finish(fold, key, request, &model, warnings, request_id);
         result.raw = raw.map(Value::Array);
         Ok(Some(result))
+    }
+}
+
+/// Tokens of an image or a file, about; and of an answer whose length nobody bounds.
+const TOKENS_OF_ATTACHMENT: u64 = 1_000;
+const TOKENS_OF_ANSWER: u64 = 500;
+
+fn weight(json: &str, attachments: usize, request: &ChatRequest) -> Units {
+    let output_tokens = request.max_tokens.map_or(TOKENS_OF_ANSWER, u64::from);
+    Units {
+        input_tokens: Some(Units::of_text(json.len()) + TOKENS_OF_ATTACHMENT * attachments as u64),
+        output_tokens: Some(output_tokens),
+        ..Units::default()
     }
 }
 

@@ -100,8 +100,11 @@ impl Engine {
         };
         let best = self.able(records, capability).min_by(
             |Candidate { record: a, .. }, Candidate { record: b, .. }| {
-                rank(&a.id)
-                    .cmp(&rank(&b.id))
+                // A key that is known not to work serves only when there is no other.
+                let (a_fails, b_fails) = (self.guards.is_invalid(a), self.guards.is_invalid(b));
+                a_fails
+                    .cmp(&b_fails)
+                    .then_with(|| rank(&a.id).cmp(&rank(&b.id)))
                     .then_with(|| b.created_at.cmp(&a.created_at))
             },
         );

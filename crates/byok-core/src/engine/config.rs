@@ -9,7 +9,10 @@ use url::Url;
 
 use crate::capability::Capability;
 use crate::error::{Error, Result};
+use crate::health::HealthConfig;
+use crate::limit::LimitsConfig;
 use crate::store::CacheConfig;
+use crate::usage::Price;
 
 /// Options of the whole engine, as JSON from the app.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,8 +30,30 @@ pub struct EngineConfig {
     /// Longest wait for one call of the app's own code (a store), in milliseconds; default 10,000.
     pub callback_timeout_ms: Option<u64>,
     pub user_agent: Option<String>,
+    /// No limits unless given.
+    pub limits: Option<LimitsConfig>,
+    #[serde(default)]
+    pub usage: UsageConfig,
+    #[serde(default)]
+    pub health: HealthConfig,
     /// Absent: every request asks the store.
     pub cache: Option<CacheConfig>,
+}
+
+/// How usage is counted.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageConfig {
+    /// Counts nothing.
+    #[serde(default)]
+    pub off: bool,
+    #[serde(default)]
+    pub prices: BTreeMap<String, Price>,
+    /// Events kept in memory when there is no store for them; default 10,000.
+    pub max_events: Option<usize>,
+    pub flush_interval_ms: Option<u64>,
+    pub max_batch: Option<usize>,
+    pub max_buffered: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -19,13 +19,21 @@ use super::request::Routing;
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, Timeouts};
-use crate::provider::{Fields, Provider, WireBody, WireRequest};
+use crate::provider::{CredentialHeader, Fields, Provider, WireBody, WireRequest};
 use crate::redact::redact;
 
 /// The sealed field that says what the payload's key is when it is no API key: the name of the
 /// field that the user gave (`token`), or [`NO_CREDENTIAL`].
 pub(super) const CREDENTIAL_FIELD: &str = "credential";
 pub(super) const NO_CREDENTIAL: &str = "none";
+
+/// Where a client that has no key placed what it took for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// `authorization: Bearer` and nowhere else.
+    AsBearer,
+    Otherwise,
+}
 
 pub(super) struct OpenKey {
     pub registered: Arc<Registered>,
@@ -50,6 +58,13 @@ impl OpenKey {
             addresses,
         };
         open.base_url = open.find_base_url()?;
+        // The built-in local servers: without the app's word any user could have this machine call itself.
+        if open.base_url.starts_with("http:") && !open.registered.allow_private_network {
+            return Err(Error::invalid_argument(format!(
+                "{0} is a server on your own machine or network. Allow it with new BYOK({{ providers: {{ {0}: {{ allowPrivateNetwork: true }} }} }}).",
+                open.registered.id()
+            )));
+        }
         Ok(open)
     }
 
@@ -187,7 +202,18 @@ impl OpenKey {
         if fields.get(CREDENTIAL_FIELD) == Some(NO_CREDENTIAL) {
             return Ok(());
         }
-        let credential = self.registered.provider.credential(&fields);
+        self.put(self.registered.provider.credential(&fields), headers)
+    }
+
+    /// Puts the key where a client placed its own, if this provider takes it there, else where it does.
+    pub fn put_credential_like(&self, placed: Placed, headers: &mut HeaderMap) -> Result<()> {
+        if placed == Placed::AsBearer && self.registered.provider.takes_bearer() {
+            return self.put(CredentialHeader::BEARER, headers);
+        }
+        self.put_credential(headers)
+    }
+
+    fn put(&self, credential: CredentialHeader, headers: &mut HeaderMap) -> Result<()> {
         headers.insert(
             HeaderName::from_static(credential.name),
             self.header_value(credential.prefix)?,
@@ -209,6 +235,14 @@ impl OpenKey {
         })?;
         value.set_sensitive(true);
         Ok(value)
+    }
+
+    /// Where the key goes: scheme, host and port.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.base_url).map_or_else(
+            |_| self.registered.id().to_owned(),
+            |url| url.origin().ascii_serialization(),
+        )
     }
 
     fn url(&self, path: &str) -> Result<Url> {

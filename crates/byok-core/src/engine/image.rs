@@ -46,6 +46,10 @@ impl Engine {
         let (routing, mut request) = parse_routed::<ImageRequest>(json)?;
         request.prepare(attachments)?;
         let mut route = self.route(routing, Capability::ImageGeneration).await?;
+        route.expect(Units {
+            images: Some(u64::from(request.count())),
+            ..Units::default()
+        });
         loop {
             let mut attempt = route.next(self).await?;
             if attempt.is_foreign {
@@ -147,10 +151,12 @@ impl Engine {
                 (data, media_type, revised_prompt)
             }
         };
-        let content_type = sniff(&data)
-            .map(str::to_owned)
-            .or(media_type)
-            .unwrap_or_else(|| "application/octet-stream".to_owned());
+        let content_type = image_type(&data).map(str::to_owned).or(media_type);
+        let content_type = content_type.ok_or_else(|| {
+            Error::bad_response(
+                "The provider answered with something that is no image. Send the request again.",
+            )
+        })?;
         let info = ImageInfo {
             content_type,
             revised_prompt,
@@ -201,6 +207,17 @@ impl Engine {
     }
 }
 
+/// By the first bytes. A page of a proxy has none of an image's.
+fn image_type(data: &[u8]) -> Option<&'static str> {
+    let is_svg = [&b"<svg"[..], b"<?xml"]
+        .iter()
+        .any(|start| data.starts_with(start));
+    if is_svg {
+        return Some("image/svg+xml");
+    }
+    sniff(data)
+}
+
 fn image_of(attempt: &Attempt) -> Result<&dyn ImageProvider> {
     let image = attempt.key.registered.provider.image();
     image.ok_or_else(|| attempt.key.cannot(Capability::ImageGeneration))
@@ -209,7 +226,7 @@ fn image_of(attempt: &Attempt) -> Result<&dyn ImageProvider> {
 /// `n` as numbers of at most `most`.
 fn split(n: u32, most: u32) -> Vec<u32> {
     let mut counts = vec![most; (n / most) as usize];
-    if n % most > 0 {
+    if !n.is_multiple_of(most) {
         counts.push(n % most);
     }
     counts

@@ -18,8 +18,9 @@ use super::request::{Routing, parse};
 use super::{Engine, context, from_vault};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
+use crate::notice::Notice;
 use crate::provider::{WireBody, WireRequest};
-use crate::store::{KeyId, KeyRecord, KeyStatus};
+use crate::store::{KeyId, KeyRecord, KeyStatus, KeyStore};
 
 /// A live check that takes longer is given up, unless the caller or the provider's own `timeoutMs` says
 /// so earlier.
@@ -168,6 +169,9 @@ impl Engine {
         };
         self.ring()?; // closed in the meantime: nothing may be stored any more
         self.store.set(&record).await?;
+        if self.guards.keys.forget(&record.id) {
+            self.recovered(&record.id);
+        }
         Ok(self.info(record))
     }
 
@@ -208,6 +212,7 @@ impl Engine {
             .map_err(from_vault)?;
         let open = OpenKey::new(registered, payload)?;
         let outcome = self.try_key(&open, name.timeout_ms).await;
+        let was_invalid = self.guards.is_invalid(&record);
         let status = match &outcome {
             Ok(()) => KeyStatus::Active,
             Err(error) if error.code() == Code::KeyInvalid => KeyStatus::Invalid,
@@ -225,7 +230,8 @@ impl Engine {
             updated_at: now,
             ..record
         };
-        self.update(&updated).await?;
+        update(&*self.store, &updated).await?;
+        self.judged(&updated, was_invalid);
         outcome.map(|()| self.info(updated))
     }
 
@@ -263,6 +269,30 @@ impl Engine {
         Ok(Capability::ALL.iter().copied().filter(able).collect())
     }
 
+    /// What a check has shown holds from now on.
+    fn judged(&self, record: &KeyRecord, was_invalid: bool) {
+        match record.status {
+            KeyStatus::Invalid => {
+                self.guards.keys.found_invalid(record);
+                if !was_invalid {
+                    self.guards.notify(Notice::KeyInvalid {
+                        key: record.id.clone(),
+                    });
+                }
+            }
+            _ => {
+                self.guards.keys.accepted(record);
+                if was_invalid {
+                    self.recovered(&record.id);
+                }
+            }
+        }
+    }
+
+    fn recovered(&self, id: &KeyId) {
+        self.guards.notify(Notice::KeyRecovered { key: id.clone() });
+    }
+
     /// The provider's cheapest authenticated request.
     async fn try_key(&self, open: &OpenKey, timeout_ms: Option<u64>) -> Result<()> {
         let verify = open.registered.provider.verify();
@@ -295,18 +325,6 @@ impl Engine {
             .send(call)
             .await
             .map_err(|error| open.blame(error))?;
-        Ok(())
-    }
-
-    /// Writes what was learned of a record, unless it has been replaced or deleted meanwhile.
-    async fn update(&self, record: &KeyRecord) -> Result<()> {
-        if self.store.replace(record, &record.sealed).await?.is_some() {
-            return Ok(());
-        }
-        let current = self.store.get(&record.id).await?;
-        if current.is_some_and(|current| current.sealed == record.sealed) {
-            self.store.set(record).await?;
-        }
         Ok(())
     }
 
@@ -377,6 +395,27 @@ fn rejected(engine: &Engine, open: &OpenKey, error: Error) -> Error {
 
 pub(super) fn timestamp(at: Timestamp) -> String {
     format!("{at:.3}")
+}
+
+/// Writes what was learned of a record, unless it has been replaced or deleted meanwhile.
+pub(super) async fn update(store: &dyn KeyStore, record: &KeyRecord) -> Result<()> {
+    if store.replace(record, &record.sealed).await?.is_some() {
+        return Ok(());
+    }
+    let current = store.get(&record.id).await?;
+    if current.is_some_and(|current| current.sealed == record.sealed) {
+        store.set(record).await?;
+    }
+    Ok(())
+}
+
+/// The record of a key that its provider refused now.
+pub(super) fn marked_invalid(record: KeyRecord) -> KeyRecord {
+    KeyRecord {
+        status: KeyStatus::Invalid,
+        updated_at: timestamp(Timestamp::now()),
+        ..record
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod embed;
 mod exchange;
 mod failure;
 mod forward;
+mod guards;
 mod hint;
 mod image;
 mod import;
@@ -22,7 +23,9 @@ mod request;
 mod rotation;
 mod route;
 mod speech;
+mod tend;
 mod transcription;
+mod usage;
 
 pub use byte_answer::{ByteAnswer, ByteSource};
 pub use chat::ChatStreamItem;
@@ -30,6 +33,7 @@ pub use config::{EngineConfig, HttpConfig, ProviderConfig};
 pub use import::{ImportBatch, ImportFailure};
 pub use request::parse;
 pub use rotation::{KeyReport, KeyRole, KeyUse, RecordFailure, RewrapReport};
+pub use usage::{ExportPage, UsageReport};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -39,8 +43,11 @@ use byok_vault::{Context, KeyRing, MasterKey, VaultError, VaultErrorKind};
 
 use crate::error::{Code, Error, Result};
 use crate::http::{HttpClient, HttpOptions, Uploads};
+use crate::limit::{Clock, Limiter, Limits, OnTrouble};
+use crate::notice::{Notice, Notify};
 use crate::store::{CachedStore, KeyId, KeyStore};
-use crate::usage::UsageSink;
+use crate::usage::UsageStore;
+use guards::Guards;
 use registry::Registry;
 
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -56,14 +63,34 @@ pub struct Engine {
     max_event_bytes: usize,
     ring: RwLock<Option<Arc<KeyRing>>>,
     closed: AtomicBool,
-    /// Who counts what calls consume.
-    usage: Option<Arc<dyn UsageSink>>,
+    guards: Arc<Guards>,
+    recheck: Option<Duration>,
+}
+
+/// What the app brings beside its key store.
+#[derive(Default)]
+pub struct Services {
+    /// Where limits are counted that are not counted in this process.
+    pub limiter: Option<Arc<dyn Limiter>>,
+    /// Where usage is kept; in memory when absent.
+    pub usage: Option<Arc<dyn UsageStore>>,
+    pub notify: Option<Notify>,
 }
 
 impl Engine {
     /// # Errors
-    /// `INVALID_ARGUMENT` or `UNKNOWN_PROVIDER` for a configuration that can't work.
+    /// As [`Engine::with`].
     pub fn new(config: EngineConfig, store: Arc<dyn KeyStore>) -> Result<Self> {
+        Engine::with(config, store, Services::default())
+    }
+
+    /// # Errors
+    /// `INVALID_ARGUMENT` or `UNKNOWN_PROVIDER` for a configuration that can't work.
+    pub fn with(
+        config: EngineConfig,
+        store: Arc<dyn KeyStore>,
+        services: Services,
+    ) -> Result<Self> {
         let namespace = config
             .namespace
             .clone()
@@ -83,11 +110,14 @@ impl Engine {
             proxy: config.http.proxy.clone(),
             extra_root_certificates: config.http.extra_root_certificates.clone(),
         };
+        let store: Arc<dyn KeyStore> = Arc::new(CachedStore::new(store, config.cache.as_ref())?);
         Ok(Engine {
             registry: Registry::new(&config)?,
+            guards: guards(&config, services, store.clone())?,
+            recheck: config.health.recheck_ms.map(Duration::from_millis),
             namespace,
             prefer: config.prefer,
-            store: Arc::new(CachedStore::new(store, config.cache.as_ref())?),
+            store,
             http: HttpClient::new(&http)?,
             uploads: Arc::default(),
             max_event_bytes: config
@@ -96,13 +126,7 @@ impl Engine {
                 .unwrap_or(config::DEFAULT_MAX_EVENT_BYTES),
             ring: RwLock::new(None),
             closed: AtomicBool::new(false),
-            usage: None,
         })
-    }
-
-    /// Counts what calls consume.
-    pub fn count_usage(&mut self, sink: Arc<dyn UsageSink>) {
-        self.usage = Some(sink);
     }
 
     /// Sets the master keys; nothing works before.
@@ -127,7 +151,8 @@ impl Engine {
             return Ok(());
         }
         self.uploads.clear();
-        self.store.close().await
+        let counted = self.guards.close().await;
+        self.store.close().await.and(counted)
     }
 
     fn ring(&self) -> Result<Arc<KeyRing>> {
@@ -157,6 +182,44 @@ impl Engine {
         context(&id)?;
         Ok(id)
     }
+}
+
+fn guards(
+    config: &EngineConfig,
+    services: Services,
+    store: Arc<dyn KeyStore>,
+) -> Result<Arc<Guards>> {
+    let Services {
+        limiter,
+        usage: usage_store,
+        notify,
+    } = services;
+    let recorder = usage::recorder(&config.usage, usage_store, notify.clone())?;
+    let told = notify.clone();
+    let on_trouble: OnTrouble = Arc::new(move |error| {
+        if let Some(notify) = &told {
+            notify(Notice::LimiterFailed {
+                code: error.code(),
+                message: error.message().to_owned(),
+            });
+        }
+    });
+    let limits = match &config.limits {
+        None => None,
+        Some(limits) => {
+            let limits = Limits::new(limits, limiter, Some(on_trouble), Clock::system())?;
+            let has_prices = recorder
+                .as_ref()
+                .is_some_and(|recorder| !recorder.prices().is_empty());
+            if limits.counts_money() && !has_prices {
+                return Err(Error::invalid_argument(
+                    "limits: a rule counts money (spend), which needs usage.prices. Nothing would ever have a price.",
+                ));
+            }
+            Some(Arc::new(limits))
+        }
+    };
+    Ok(Guards::new(limits, recorder, &config.health, notify, store))
 }
 
 fn context(id: &KeyId) -> Result<Context<'_>> {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use byok_vault::KeyRing;
 use tokio::time::Instant;
 
 use super::exchange::OpenKey;
@@ -28,6 +29,8 @@ pub(super) struct Route {
     /// The provider that the caller's model and options are for.
     first_provider: String,
     failed: Vec<FailedAttempt>,
+    /// What an attempt will probably consume, as far as the request tells.
+    weight: Units,
 }
 
 /// A stored key that may serve.
@@ -61,50 +64,89 @@ impl Route {
             routing,
             waiting,
             failed: Vec::new(),
+            weight: Units::default(),
         }
     }
 
-    /// Opens the next key.
+    /// What an attempt will probably consume, for limits that must decide before it.
+    pub fn expect(&mut self, weight: Units) {
+        self.weight = weight;
+    }
+
+    /// Opens the next key, once limits and health let it pass.
     ///
     /// # Errors
     /// Those of the vault: a record that was tampered with is an alarm, and no key is tried instead.
+    /// What the guards say of the last key that could have been tried.
     pub async fn next(&mut self, engine: &Engine) -> Result<Attempt> {
-        let ring = engine.ring()?;
-        let Some(Candidate { registered, record }) = self.waiting.pop_front() else {
-            return Err(Error::new(Code::Internal, "No key is left to try."));
-        };
-        let payload = ring
-            .open(&context(&record.id)?, &record.sealed)
-            .map_err(|error| from_vault(error).with_provider(registered.id()))?;
-        let mut routing = self.routing.clone();
-        let is_foreign = registered.id() != self.first_provider;
-        if is_foreign {
-            routing.model = None;
+        loop {
+            let ring = engine.ring()?;
+            let Some(Candidate { registered, record }) = self.waiting.pop_front() else {
+                return Err(Error::new(Code::Internal, "No key is left to try."));
+            };
+            let mut routing = self.routing.clone();
+            let is_foreign = registered.id() != self.first_provider;
+            if is_foreign {
+                routing.model = None;
+            }
+            if !self.waiting.is_empty() {
+                routing.longest_wait = Some(LONGEST_WAIT_BEFORE_FALLBACK);
+            }
+            let event = self.event(&registered, &record, &routing);
+            let label = record.id.label.clone();
+            let mut watch = Observation::begin(engine.guards.clone(), record, event);
+            let admission = engine.guards.admit(&mut watch, &registered, &self.weight);
+            if let Err(error) = within(self.routing.deadline, admission).await {
+                self.refused(watch, registered.id(), &label, error)?;
+                continue;
+            }
+            let key = match open(&ring, registered.clone(), watch.record()) {
+                Ok(key) => key,
+                Err(error) => {
+                    watch.failed(&error);
+                    return Err(error);
+                }
+            };
+            if let Some(model) = model_of(&key, &routing, self.capability) {
+                watch.model(&model);
+            }
+            if let Err(error) = engine.guards.enter(&mut watch, &key) {
+                self.refused(watch, key.registered.id(), &label, error)?;
+                continue;
+            }
+            return Ok(Attempt {
+                key,
+                label,
+                routing,
+                observation: watch,
+                is_foreign,
+                capability: self.capability,
+            });
         }
-        if !self.waiting.is_empty() {
-            routing.longest_wait = Some(LONGEST_WAIT_BEFORE_FALLBACK);
-        }
-        let key = OpenKey::new(registered, payload)?;
-        let observation = match &engine.usage {
-            None => Observation::none(),
-            Some(sink) => Observation::begin(sink.clone(), self.event(&key, &record, &routing)),
-        };
-        Ok(Attempt {
-            key,
-            label: record.id.label,
-            routing,
-            observation,
-            is_foreign,
-            capability: self.capability,
-        })
     }
 
     /// Notes that an attempt failed; fine when the next key is to be tried.
     ///
     /// # Errors
     /// The error itself, when it stands: it is the caller's own, or no key is left.
-    pub fn failed(&mut self, mut attempt: Attempt, error: Error) -> Result<()> {
-        attempt.observation.failed(&error);
+    pub fn failed(&mut self, attempt: Attempt, error: Error) -> Result<()> {
+        let Attempt {
+            key,
+            label,
+            observation,
+            ..
+        } = attempt;
+        self.refused(observation, key.registered.id(), &label, error)
+    }
+
+    fn refused(
+        &mut self,
+        mut observation: Observation,
+        provider: &str,
+        label: &str,
+        error: Error,
+    ) -> Result<()> {
+        observation.failed(&error);
         let time_is_up = self
             .routing
             .deadline
@@ -112,9 +154,8 @@ impl Route {
         if self.waiting.is_empty() || time_is_up || !moves_on(error.code()) {
             return Err(self.with_history(error));
         }
-        let id = attempt.key.registered.id();
         self.failed
-            .push(FailedAttempt::new(id, &attempt.label, &error));
+            .push(FailedAttempt::new(provider, label, &error));
         Ok(())
     }
 
@@ -145,13 +186,16 @@ impl Route {
         error.map_message(|message| Some(format!("{message} Tried before: {}.", tried.join(", "))))
     }
 
-    fn event(&self, key: &OpenKey, record: &KeyRecord, routing: &Routing) -> UsageEvent {
+    fn event(&self, registered: &Registered, record: &KeyRecord, routing: &Routing) -> UsageEvent {
         UsageEvent {
             namespace: record.id.namespace.clone(),
             user_id: record.id.user_id.clone(),
             provider: record.id.provider.clone(),
             label: record.id.label.clone(),
-            model: model_of(key, routing, self.capability),
+            // One that only the credential names is known once that is open.
+            model: (routing.model.as_deref())
+                .or(registered.default_model(self.capability))
+                .map(str::to_owned),
             capability: self.capability,
             outcome: Outcome::Abandoned,
             started_at_ms: 0,
@@ -190,7 +234,33 @@ fn model_of(key: &OpenKey, routing: &Routing, capability: Capability) -> Option<
     model.or_else(default).map(str::to_owned)
 }
 
-/// Failures of the provider or the key, which another key may not have. What is wrong with the
+fn open(ring: &KeyRing, registered: Arc<Registered>, record: &KeyRecord) -> Result<OpenKey> {
+    let payload = ring
+        .open(&context(&record.id)?, &record.sealed)
+        .map_err(|error| from_vault(error).with_provider(registered.id()))?;
+    OpenKey::new(registered, payload)
+}
+
+/// Waiting for the app's limits counts into the time of the call.
+async fn within(
+    deadline: Option<Instant>,
+    admission: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let Some(deadline) = deadline else {
+        return admission.await;
+    };
+    let late = || {
+        Error::new(
+            Code::Timeout,
+            "The call's time was over before the application's limits let it pass. Give it more with timeoutMs.",
+        )
+    };
+    tokio::time::timeout_at(deadline, admission)
+        .await
+        .unwrap_or_else(|_| Err(late()))
+}
+
+/// Failures of the provider, the key or the app's limits, which another key may not have. What is wrong with the
 /// request itself would fail everywhere.
 fn moves_on(code: Code) -> bool {
     matches!(
@@ -200,6 +270,7 @@ fn moves_on(code: Code) -> bool {
             | Code::QuotaExceeded
             | Code::ProviderRateLimited
             | Code::ProviderUnavailable
+            | Code::RateLimited
             | Code::BadResponse
             | Code::StreamInterrupted
             | Code::Timeout

@@ -104,7 +104,11 @@ impl Engine {
     async fn route_speech(&self, json: &str) -> Result<(Route, SpeechRequest)> {
         let (routing, request) = parse_routed::<SpeechRequest>(json)?;
         request.prepare()?;
-        let route = self.route(routing, Capability::TextToSpeech).await?;
+        let mut route = self.route(routing, Capability::TextToSpeech).await?;
+        route.expect(Units {
+            characters: Some(request.text.chars().count() as u64),
+            ..Units::default()
+        });
         Ok((route, request))
     }
 

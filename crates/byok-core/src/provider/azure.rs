@@ -292,7 +292,7 @@ impl SpeechProvider for Azure {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
-        Ok(speech::decoder(request, headers, speech::PCM))
+        speech::decoder(request, headers, speech::PCM)
     }
 }
 

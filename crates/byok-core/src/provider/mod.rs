@@ -28,7 +28,7 @@ pub use azure::Azure;
 pub use compatible::Compatible;
 pub use embed::{BatchLimit, EmbedBatch, EmbedProvider};
 pub use image::{GeneratedImages, ImageProvider, ImageSource};
-pub use speech::{RawAudio, SpeechDecoder, SpeechProvider};
+pub use speech::{RawAudio, SpeechDecoder, SpeechProvider, check_is_audio};
 pub use transcription::TranscriptionProvider;
 pub use wire::{FileContent, FormField, FormValue, WireBody, WireRequest};
 
@@ -72,6 +72,12 @@ pub trait Provider: Send + Sync {
 
     /// Where the key goes.
     fn credential(&self, fields: &Fields) -> CredentialHeader;
+
+    /// Whether the key may also go as a bearer token, in place of [`Provider::credential`]: forwarded
+    /// requests keep the way that their client chose.
+    fn takes_bearer(&self) -> bool {
+        false
+    }
 
     /// What a credential of this provider has beside the key (`resource`, `apiVersion`). They are
     /// sealed with it.

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::WireRequest;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub trait SpeechProvider: Send + Sync {
     /// `stream` asks for the way that gives the first audio soonest.
@@ -48,6 +48,25 @@ pub trait SpeechDecoder: Send {
     }
 }
 
+/// Where the body is the audio itself, nothing else in it would be noticed: a page of a proxy, an error
+/// as JSON.
+///
+/// # Errors
+/// `BAD_RESPONSE` for an answer that says that it is text or JSON.
+pub fn check_is_audio(headers: &HeaderMap) -> Result<()> {
+    let kind = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    match kind {
+        Some(kind) if kind.starts_with("text/") || kind.starts_with("application/json") => {
+            Err(Error::bad_response(
+                "The answer is text instead of audio. The provider or a proxy in between sent something unexpected.",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The body is the audio.
 pub struct RawAudio {
     content_type: String,
@@ -87,7 +106,7 @@ impl SpeechDecoder for RawAudio {
 
     fn finish(&mut self, _audio: &mut Vec<u8>, _whole: bool) -> Result<()> {
         if self.is_empty {
-            return Err(crate::error::Error::bad_response(
+            return Err(Error::bad_response(
                 "The provider answered without any audio. Send the request again.",
             )
             .with_retryable(true));

@@ -33,6 +33,9 @@ impl<'de> Deserialize<'de> for Vector {
             fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Vector, A::Error> {
                 let mut vector = Vec::with_capacity(numbers.size_hint().unwrap_or(1024));
                 while let Some(number) = numbers.next_element::<f32>()? {
+                    if !number.is_finite() {
+                        return Err(de::Error::custom("a number beyond 32-bit floats"));
+                    }
                     vector.push(number);
                 }
                 Ok(Vector(vector))

@@ -9,7 +9,7 @@ mod sqlite;
 
 pub use cache::{CacheConfig, CachedStore};
 pub use memory::MemoryStore;
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, SqliteUsage};
 
 use std::sync::Arc;
 

@@ -5,7 +5,10 @@
 mod database;
 mod reader;
 mod row;
+mod usage;
 mod writer;
+
+pub use usage::SqliteUsage;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
+use crate::engine::exchange::Placed;
 use crate::error::{Error, Result};
 
 /// Names and values as JavaScript has them.
@@ -79,6 +80,24 @@ pub fn to_provider(pairs: &Pairs, is_proxied: bool) -> Result<HeaderMap> {
         headers.append(parsed, value);
     }
     Ok(headers)
+}
+
+/// Where the caller placed its credential.
+pub fn placed(pairs: &Pairs) -> Placed {
+    let mut found = pairs
+        .iter()
+        .filter(|(name, _)| CREDENTIALS.contains(&name.to_ascii_lowercase().as_str()));
+    match (found.next(), found.next()) {
+        (Some((name, value)), None)
+            if name.eq_ignore_ascii_case("authorization")
+                && value
+                    .get(..7)
+                    .is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) =>
+        {
+            Placed::AsBearer
+        }
+        _ => Placed::Otherwise,
+    }
 }
 
 /// The provider's headers for the caller. One that holds the key is left out. `is_proxied`: they go on to
@@ -190,6 +209,20 @@ mod tests {
         ];
         assert_eq!(names(&given, true), ["user-agent", "accept"]);
         assert_eq!(names(&given, false).len(), given.len());
+    }
+
+    #[test]
+    fn a_bearer_token_alone_is_told_from_other_credentials() {
+        let bearer = ("Authorization", "Bearer byok");
+        assert_eq!(placed(&pairs(&[bearer, ("x-a", "1")])), Placed::AsBearer);
+        for other in [
+            &[bearer, ("x-api-key", "byok")][..],
+            &[("authorization", "Basic eDp5")],
+            &[("x-api-key", "byok")],
+            &[],
+        ] {
+            assert_eq!(placed(&pairs(other)), Placed::Otherwise);
+        }
     }
 
     #[test]

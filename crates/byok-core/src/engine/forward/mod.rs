@@ -22,12 +22,14 @@ use self::headers::Pairs;
 use self::meter::{Asked, capability_of};
 use super::Engine;
 use super::byte_answer::ByteAnswer;
+use super::exchange::Placed;
 use super::registry::Registered;
 use super::request::{Routing, parse};
 use super::route::{Attempt, Candidate, Route};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::http::{Call, RequestBody, Response, UploadId};
+use crate::usage::Units;
 
 /// One request as its client made it.
 #[derive(Deserialize)]
@@ -87,11 +89,14 @@ struct Checked {
     method: Method,
     url: Url,
     headers: HeaderMap,
+    placed: Placed,
     body: RequestBody,
     redirect: Redirect,
     is_proxied: bool,
     capability: Option<Capability>,
     asked: Asked,
+    /// Of the body, in bytes; 0 for an upload, whose content nobody has seen.
+    length: usize,
 }
 
 impl Engine {
@@ -138,6 +143,7 @@ impl Engine {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Error::invalid_argument("method: this is not an HTTP method."))?;
         let capability = capability_of(&method, url.path());
+        let mut length = 0;
         let (body, asked) = match request.body {
             None => (RequestBody::default(), meter::asked(&url, None, capability)),
             Some(BodyRef::Upload(upload)) => {
@@ -149,12 +155,14 @@ impl Engine {
                     let message = "The body of the request is missing.";
                     return Err(Error::new(Code::Internal, message));
                 };
+                length = bytes.len();
                 let asked = meter::asked(&url, Some(&bytes), capability);
                 (bytes.into(), asked)
             }
         };
         Ok(Checked {
             headers: headers::to_provider(&request.headers, request.is_proxied)?,
+            placed: headers::placed(&request.headers),
             method,
             url,
             body,
@@ -162,6 +170,7 @@ impl Engine {
             is_proxied: request.is_proxied,
             capability,
             asked,
+            length,
         })
     }
 
@@ -180,6 +189,10 @@ impl Engine {
         let candidate = Candidate { registered, record };
         let capability = checked.capability.unwrap_or(Capability::Chat);
         let mut route = Route::new(capability, routing, [candidate].into());
+        route.expect(Units {
+            input_tokens: Some(Units::of_text(checked.length)),
+            ..Units::default()
+        });
         let mut attempt = route.next(self).await?;
         if checked.capability.is_none() {
             attempt.observation.discard();
@@ -200,7 +213,7 @@ impl Engine {
                 headers.append(name, value.clone());
             }
         }
-        key.put_credential(&mut headers)?;
+        key.put_credential_like(checked.placed, &mut headers)?;
         if checked.body.is_empty() && matches!(checked.method, Method::POST | Method::PUT) {
             // They have a body, so that a server would wait for one (RFC 9110, section 8.6).
             headers.insert(CONTENT_LENGTH, 0.into());

@@ -46,6 +46,11 @@ impl Provider for Anthropic {
         }
     }
 
+    /// The official SDK sends all keys so since 1.0.
+    fn takes_bearer(&self) -> bool {
+        true
+    }
+
     /// Not 2026-10-21, which the official SDK sends since 1.0: for chats it differs only in refusing
     /// `temperature` and `top_p` from every model, which older models still take under this one
     /// (platform.claude.com/docs/en/api/versioning).

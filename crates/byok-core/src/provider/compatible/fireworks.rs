@@ -4,6 +4,7 @@
 use serde_json::Map;
 
 use crate::capability::image::ImageRequest;
+use crate::capability::media::sniff;
 use crate::error::{Error, Result};
 use crate::provider::openai::parts::no_place;
 use crate::provider::openai::speech::{json_request, left_out};
@@ -76,9 +77,9 @@ fn takes_sizes(model: &str) -> bool {
 }
 
 /// # Errors
-/// `BAD_RESPONSE` for a body that begins like JSON or is empty: an image does neither.
+/// `BAD_RESPONSE` for a body that is no image.
 pub fn image_answer(body: &[u8]) -> Result<GeneratedImages> {
-    if matches!(body.first(), None | Some(b'{' | b'[')) {
+    if !sniff(body).is_some_and(|kind| kind.starts_with("image/")) {
         return Err(Error::bad_response(
             "The provider answered with something else than an image.",
         ));

@@ -192,7 +192,7 @@ impl SpeechProvider for Compatible {
             Some(SpeechWay::Own { pcm, .. }) => pcm,
             _ => speech::PCM,
         };
-        Ok(speech::decoder(request, headers, pcm))
+        speech::decoder(request, headers, pcm)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
 use crate::provider::pcm::PcmAudio;
-use crate::provider::{RawAudio, SpeechDecoder, SpeechProvider, WireRequest};
+use crate::provider::{RawAudio, SpeechDecoder, SpeechProvider, WireRequest, check_is_audio};
 
 /// What Deepgram gives for `linear16` unless asked otherwise.
 const PCM_RATE: u32 = 24_000;
@@ -38,6 +38,7 @@ impl SpeechProvider for Deepgram {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
+        check_is_audio(headers)?;
         let usage = SpeechUsage {
             characters: headers
                 .get("dg-char-count")

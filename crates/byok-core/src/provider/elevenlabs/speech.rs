@@ -12,7 +12,9 @@ use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
 use crate::provider::pcm::PcmAudio;
 use crate::provider::wire::{escaped, segment};
-use crate::provider::{RawAudio, SpeechDecoder, SpeechProvider, WireRequest, merge};
+use crate::provider::{
+    RawAudio, SpeechDecoder, SpeechProvider, WireRequest, check_is_audio, merge,
+};
 
 /// George, the voice of ElevenLabs' own examples, which every account has.
 const DEFAULT_VOICE: &str = "JBFqnCBsd6RMkjVDRZzb";
@@ -72,6 +74,7 @@ impl SpeechProvider for ElevenLabs {
         headers: &HeaderMap,
         stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
+        check_is_audio(headers)?;
         let format = chosen(request, stream, &mut Vec::new());
         let usage = SpeechUsage {
             characters: ["character-cost", "x-character-count"]

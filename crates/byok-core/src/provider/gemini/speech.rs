@@ -40,9 +40,14 @@ impl SpeechProvider for Gemini {
                 part["text"] = format!("{instructions}: {}", request.text).into();
             }
         }
-        let voice = request.voice.as_deref().unwrap_or(DEFAULT_VOICE);
-        let mut speech =
-            json!({ "voiceConfig": { "prebuiltVoiceConfig": { "voiceName": voice } } });
+        let mut speech = json!({});
+        // Several speakers have their voices there, and the two exclude each other.
+        let has_speakers = (request.provider_options.get("generationConfig"))
+            .is_some_and(|config| !config["speechConfig"]["multiSpeakerVoiceConfig"].is_null());
+        if !has_speakers {
+            let voice = request.voice.as_deref().unwrap_or(DEFAULT_VOICE);
+            speech["voiceConfig"] = json!({ "prebuiltVoiceConfig": { "voiceName": voice } });
+        }
         if let Some(language) = &request.language {
             speech["languageCode"] = language.as_str().into();
         }

@@ -2,19 +2,17 @@
 //! base64 of 32-bit floats. Source: the `openai` 7 types (`EmbeddingCreateParams`), and the providers'
 //! API descriptions for what differs.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _};
 use serde_json::{Map, Value};
 
 use super::text::Text;
 use crate::capability::Warning;
 use crate::capability::embed::EmbedRequest;
 use crate::error::{Error, Result};
+use crate::provider::vector::Vector;
 use crate::provider::{BatchLimit, EmbedBatch, WireRequest, merge, not_json};
 
 /// One server's way of speaking embeddings.
@@ -135,30 +133,39 @@ fn check_encoding(body: &Map<String, Value>, dialect: &EmbedDialect) -> Result<(
 /// # Errors
 /// `BAD_RESPONSE` for anything that is not a list of vectors.
 pub fn response(body: &[u8], dialect: &EmbedDialect) -> Result<EmbedBatch> {
-    let answer: Answer =
+    if dialect.quantised {
+        read::<SignedBytes>(body, |bytes| bytes.0)
+    } else {
+        read::<Vector>(body, |vector| vector.0)
+    }
+}
+
+fn read<'a, V: Deserialize<'a>>(
+    body: &'a [u8],
+    numbers: impl Fn(V) -> Vec<f32>,
+) -> Result<EmbedBatch> {
+    let answer: Answer<V> =
         serde_json::from_slice(body).map_err(|error| not_json("The embeddings", &error))?;
     let mut data = answer.data;
     if data.iter().all(|item| item.index.is_some()) {
         data.sort_by_key(|item| item.index);
     }
-    let vectors = data
-        .into_iter()
-        .map(|item| item.embedding.read(dialect.quantised))
-        .collect::<Result<_>>()?;
+    let usage = answer.usage;
     Ok(EmbedBatch {
-        vectors,
-        input_tokens: answer
-            .usage
-            .and_then(|usage| usage.prompt_tokens.or(usage.total_tokens)),
+        vectors: data
+            .into_iter()
+            .map(|item| numbers(item.embedding))
+            .collect(),
+        input_tokens: usage.and_then(|usage| usage.prompt_tokens.or(usage.total_tokens)),
         model: Some(answer.model.to_string()).filter(|model| !model.is_empty()),
         id: Some(answer.id.to_string()).filter(|id| !id.is_empty()),
     })
 }
 
 #[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    data: Vec<Item<'a>>,
+#[serde(bound = "V: Deserialize<'de>")]
+struct Answer<'a, V> {
+    data: Vec<Item<V>>,
     #[serde(borrow, default)]
     model: Text<'a>,
     #[serde(borrow, default)]
@@ -168,10 +175,9 @@ struct Answer<'a> {
 }
 
 #[derive(Deserialize)]
-struct Item<'a> {
+struct Item<V> {
     index: Option<u64>,
-    #[serde(borrow)]
-    embedding: Vector<'a>,
+    embedding: V,
 }
 
 #[derive(Deserialize)]
@@ -180,72 +186,14 @@ struct Usage {
     total_tokens: Option<u64>,
 }
 
-enum Vector<'a> {
-    Numbers(Vec<f32>),
-    Base64(Cow<'a, str>),
-}
+/// Base64 of signed bytes, as numbers.
+struct SignedBytes(Vec<f32>);
 
-impl Vector<'_> {
-    fn read(self, quantised: bool) -> Result<Vec<f32>> {
-        let text = match self {
-            Vector::Numbers(numbers) => return Ok(numbers),
-            Vector::Base64(text) => text,
-        };
-        let unreadable =
-            || Error::bad_response("An embedding is not the base64 of numbers that it should be.");
-        let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| unreadable())?;
-        if quantised {
-            return Ok(bytes
-                .into_iter()
-                .map(|byte| f32::from(byte.cast_signed()))
-                .collect());
-        }
-        let (words, rest) = bytes.as_chunks::<4>();
-        if !rest.is_empty() {
-            return Err(unreadable());
-        }
-        Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Vector<'a> {
+impl<'de> Deserialize<'de> for SignedBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct NumbersOrText;
-        impl<'de> Visitor<'de> for NumbersOrText {
-            type Value = Vector<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of numbers or base64")
-            }
-
-            fn visit_borrowed_str<E: serde::de::Error>(
-                self,
-                text: &'de str,
-            ) -> std::result::Result<Self::Value, E> {
-                Ok(Vector::Base64(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: serde::de::Error>(
-                self,
-                text: &str,
-            ) -> std::result::Result<Self::Value, E> {
-                Ok(Vector::Base64(Cow::Owned(text.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(
-                self,
-                mut items: A,
-            ) -> std::result::Result<Self::Value, A::Error> {
-                let mut numbers = Vec::with_capacity(1536);
-                while let Some(number) = items.next_element::<f32>()? {
-                    if !number.is_finite() {
-                        return Err(A::Error::custom("a number that is too large"));
-                    }
-                    numbers.push(number);
-                }
-                Ok(Vector::Numbers(numbers))
-            }
-        }
-        deserializer.deserialize_any(NumbersOrText)
+        let text = Text::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        let numbers = bytes.into_iter().map(|byte| byte.cast_signed().into());
+        Ok(SignedBytes(numbers.collect()))
     }
 }

@@ -194,7 +194,7 @@ impl SpeechProvider for OpenAi {
         headers: &HeaderMap,
         _stream: bool,
     ) -> Result<Box<dyn SpeechDecoder>> {
-        Ok(speech::decoder(request, headers, speech::PCM))
+        speech::decoder(request, headers, speech::PCM)
     }
 }
 

@@ -11,7 +11,7 @@ use super::audio_answer::{AudioEvents, AudioInJson};
 use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
-use crate::provider::{RawAudio, SpeechDecoder, WireRequest, merge};
+use crate::provider::{RawAudio, SpeechDecoder, WireRequest, check_is_audio, merge};
 
 /// One server's way of speaking text to speech.
 #[derive(Debug, Clone, Copy)]
@@ -128,24 +128,32 @@ pub fn json_request(
 /// Reads an answer by what it says it is: audio, JSON with audio in base64 (Mistral), or events with
 /// pieces of it (Mistral's stream; OpenAI with `providerOptions: { stream_format: "sse" }`).
 /// `pcm` says what bare samples are, as parameters of their media type.
-pub fn decoder(request: &SpeechRequest, headers: &HeaderMap, pcm: &str) -> Box<dyn SpeechDecoder> {
+///
+/// # Errors
+/// `BAD_RESPONSE` for an answer that is any other text.
+pub fn decoder(
+    request: &SpeechRequest,
+    headers: &HeaderMap,
+    pcm: &str,
+) -> Result<Box<dyn SpeechDecoder>> {
     let own = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let by_format = content_type_of(request, pcm);
     if own.starts_with("text/event-stream") {
-        return Box::new(AudioEvents::new(&by_format));
+        return Ok(Box::new(AudioEvents::new(&by_format)));
     }
     if own.starts_with("application/json") {
-        return Box::new(AudioInJson::new(&by_format));
+        return Ok(Box::new(AudioInJson::new(&by_format)));
     }
+    check_is_audio(headers)?;
     let usage = SpeechUsage::default();
     if request.format.as_deref() == Some("pcm") {
         // The header says less.
-        return Box::new(RawAudio::new(by_format, usage));
+        return Ok(Box::new(RawAudio::new(by_format, usage)));
     }
-    Box::new(RawAudio::of(headers, &by_format, usage))
+    Ok(Box::new(RawAudio::of(headers, &by_format, usage)))
 }
 
 /// The media type of a format; that of MP3, the default everywhere, for one that is not known.

@@ -11,9 +11,10 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, oneshot};
 
 use super::database::Location;
 use super::reader::interrupted;
-use super::row;
+use super::{row, usage};
 use crate::error::Result;
 use crate::store::{KeyId, KeyRecord, Replacement, closed};
+use crate::usage::UsageRecord;
 
 /// Writes in one transaction at most: other processes wait for so long.
 const BATCH: usize = 256;
@@ -24,6 +25,7 @@ pub(super) enum Write {
     Set(KeyRecord),
     Delete(KeyId),
     Replace(Replacement),
+    Usage(Vec<UsageRecord>),
 }
 
 impl Write {
@@ -32,6 +34,7 @@ impl Write {
             Write::Set(record) => row::set(connection, record),
             Write::Delete(id) => row::delete(connection, id),
             Write::Replace(item) => row::replace(connection, item),
+            Write::Usage(records) => usage::insert(connection, records).map(|()| true),
         }
     }
 }

@@ -29,20 +29,22 @@ async function all() {
 
 /** Makes every service available, sets its variable in this process's environment, and says how it was had.
  * What can't be had gets a variable that ends in `_MISSING` with the reason: tests are skipped for it, and
- * fail where CI is set. */
-export async function startServices({ fresh = false } = {}) {
+ * fail where CI is set. `only` names the variables of those that are needed. */
+export async function startServices({ fresh = false, only } = {}) {
   step("Services for tests");
-  for (const service of await all()) await provide(service, fresh);
+  for (const service of await all()) {
+    if (only === undefined || only.includes(service.variable)) await provide(service, fresh);
+  }
 }
 
 async function provide(service, fresh) {
   const { name, variable, optional } = service;
   const given = process.env[variable] ?? readState()[variable]?.url;
   if (given !== undefined) {
-    const answers = await service.check(given).catch((error) => error);
-    if (answers === true) return had(variable, given, `${name}: the one that ${variable} names`);
+    const answer = await answers(service, given).catch((error) => error);
+    if (answer === true) return had(variable, given, `${name}: the one that ${variable} names`);
     if (process.env[variable] !== undefined) {
-      return missing(service, `${variable} names one that does not answer: ${answers.message}`);
+      return missing(service, `${variable} names one that does not answer: ${answer.message}`);
     }
   }
   const running = fresh ? undefined : await service.findRunning();
@@ -63,6 +65,19 @@ async function provide(service, fresh) {
   missing(service, reasons.join("\n"));
 }
 
+/** A server that hangs is as good as none. */
+async function answers(service, url) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("it did not answer for 15 s")), 15_000);
+  });
+  try {
+    return await Promise.race([service.check(url), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function had(variable, url, said) {
   process.env[variable] = url;
   console.log(said);
@@ -80,7 +95,7 @@ export async function stopServices() {
   for (const [variable, { url, pid, folder }] of Object.entries(readState())) {
     // After a restart of the machine its process id may be another's.
     const service = services.find((each) => each.variable === variable);
-    if (await service?.check(url).catch(() => false)) await end(pid);
+    if (service && (await answers(service, url).catch(() => false))) await end(pid);
     rmSync(folder, { recursive: true, force: true });
     delete process.env[variable];
   }

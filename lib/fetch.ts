@@ -38,7 +38,9 @@ interface Head {
 export function fetchFor(engine: Engine, target: ForwardTarget): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+    // A null signal is none, also where the Request has one.
+    const inherited = input instanceof Request ? input.signal : undefined;
+    const signal = init?.signal === undefined ? inherited : (init.signal ?? undefined);
     if (signal?.aborted) {
       if (request.body !== null) request.body.cancel(signal.reason).catch(() => {});
       throw signal.reason;

@@ -12,8 +12,18 @@ use napi::bindgen_prelude::{FnArgs, Promise};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 
-type Args = FnArgs<(String, String)>;
+type Args = FnArgs<(String, String, u32)>;
 pub type RawCallback = ThreadsafeFunction<Args, Promise<String>, Args, Status, false, true>;
+
+tokio::task_local! {
+    /// The JavaScript context that the call which runs now was made in, by its number.
+    static CONTEXT: u32;
+}
+
+/// Runs a call whose callbacks are to run in the context of that number (`lib/contexts.ts`); 0 is none.
+pub async fn within<T>(context: u32, call: impl Future<Output = T>) -> T {
+    CONTEXT.scope(context, call).await
+}
 
 #[derive(Clone)]
 pub struct Callback {
@@ -66,13 +76,14 @@ impl Callback {
         }
     }
 
-    /// Calls `(op, json)` and waits for the envelope that its promise resolves to.
+    /// Calls `(op, json, context)` and waits for the envelope that its promise resolves to.
     ///
     /// # Errors
     /// The timeout's code when it does not settle in time, the failure's when JavaScript is gone or
     /// the wrapper itself failed.
     pub async fn call(&self, op: &str, json: String) -> Result<String> {
-        let arguments = FnArgs::from((op.to_owned(), json));
+        let context = CONTEXT.try_with(|context| *context).unwrap_or(0);
+        let arguments = FnArgs::from((op.to_owned(), json, context));
         let answer = async {
             let promise = self.function.call_async_catch(arguments).await?;
             promise.await

@@ -14,6 +14,7 @@ use napi_derive::napi;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::callback::within;
 use crate::engine::{aborted, closed};
 use crate::feed::Feed;
 use crate::{envelope, promise};
@@ -34,6 +35,7 @@ impl NativeStream {
         json: String,
         attachments: Vec<Vec<u8>>,
         trace: Option<Trace>,
+        context: u32,
     ) -> Self {
         let feed = Arc::new(Feed::new(trace.clone()));
         let cancel = CancellationToken::new();
@@ -54,7 +56,7 @@ impl NativeStream {
                 let (items, received) = mpsc::channel(1);
                 // Boxed, so that spawning moves a few words and not a stream's whole state.
                 let stream = Box::pin(engine.chat_stream(&json, &attachments, items));
-                let stream = envelope::traced(trace, stream);
+                let stream = within(context, envelope::traced(trace, stream));
                 let (outcome, ()) = tokio::join!(stream, forward(received, &sink));
                 outcome
             };

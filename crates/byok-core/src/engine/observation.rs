@@ -106,6 +106,11 @@ impl Observation {
         self.note(|event, _| event.model = Some(model.to_owned()));
     }
 
+    /// The call names none, or where nobody looks: no default stands in for it.
+    pub fn model_unknown(&mut self) {
+        self.note(|event, _| event.model = None);
+    }
+
     /// Whether anybody wants to know: what costs work to find out need not be found out otherwise.
     pub fn is_wanted(&self) -> bool {
         let noted = &self.0;

@@ -49,42 +49,72 @@ pub fn capability_of(method: &Method, path: &str) -> Option<Capability> {
 #[derive(Debug, Default, PartialEq)]
 pub struct Asked {
     pub model: Option<String>,
-    /// Of a text to speak.
-    characters: Option<u64>,
+    /// What it will probably use, for limits that must decide before.
+    pub weight: Units,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct AskedJson {
     model: Option<String>,
     /// OpenAI's name of the text to speak; elsewhere it may be anything.
     input: Option<Value>,
     /// ElevenLabs' and xAI's.
     text: Option<Value>,
+    #[serde(alias = "max_completion_tokens", alias = "max_output_tokens")]
+    max_tokens: Option<u64>,
 }
 
-/// Gemini has the model in the path, the others in the body.
+/// Reads a body that is there as a whole. Gemini has the model in the path, the others in JSON or in a
+/// form.
 pub fn asked(url: &Url, body: Option<&[u8]>, capability: Option<Capability>) -> Asked {
     let in_path = url
         .path()
         .split_once("/models/")
         .and_then(|(_, rest)| rest.split_once(':'))
         .map(|(model, _)| model.to_owned());
-    let json = body.and_then(|body| serde_json::from_slice::<AskedJson>(body).ok());
-    let Some(json) = json else {
-        return Asked {
-            model: in_path,
-            characters: None,
-        };
+    let body = body.unwrap_or_default();
+    let json = serde_json::from_slice::<AskedJson>(body).ok();
+    let is_json = json.is_some();
+    let json = json.unwrap_or_default();
+    let weight = match capability {
+        Some(Capability::Chat | Capability::Embeddings) if is_json => Units {
+            input_tokens: Some(Units::of_text(body.len())),
+            output_tokens: (capability == Some(Capability::Chat))
+                .then(|| json.max_tokens.unwrap_or(TOKENS_OF_ANSWER)),
+            ..Units::default()
+        },
+        Some(Capability::TextToSpeech) => Units {
+            characters: json
+                .input
+                .or(json.text)
+                .as_ref()
+                .and_then(Value::as_str)
+                .map(|text| text.chars().count() as u64),
+            ..Units::default()
+        },
+        _ => Units::default(),
     };
-    let spoken = (capability == Some(Capability::TextToSpeech)).then_some((json.input, json.text));
-    let text = spoken.and_then(|(input, text)| input.or(text));
     Asked {
-        model: in_path.or(json.model),
-        characters: text
-            .as_ref()
-            .and_then(Value::as_str)
-            .map(|text| text.chars().count() as u64),
+        model: in_path
+            .or(json.model)
+            .or_else(|| (!is_json).then(|| model_in_form(body)).flatten()),
+        weight,
     }
+}
+
+/// Of an answer whose length nobody bounds, about.
+const TOKENS_OF_ANSWER: u64 = 500;
+
+/// The field `model` (ElevenLabs: `model_id`) of multipart/form-data.
+fn model_in_form(body: &[u8]) -> Option<String> {
+    let names: [&[u8]; 2] = [b"name=\"model\"", b"name=\"model_id\""];
+    let (name, at) = names
+        .into_iter()
+        .find_map(|name| Some((name, memmem::find(body, name)?)))?;
+    let after = &body[at + name.len()..];
+    let value = &after[memmem::find(after, b"\r\n\r\n")? + 4..];
+    let value = std::str::from_utf8(&value[..memmem::find(value, b"\r\n")?]).ok()?;
+    (!value.is_empty() && value.len() <= 200).then(|| value.to_owned())
 }
 
 /// Reads an answer as it passes.
@@ -129,7 +159,7 @@ impl Meter {
         };
         Meter {
             capability,
-            characters: asked.characters,
+            characters: asked.weight.characters,
             reading,
         }
     }
@@ -286,20 +316,41 @@ mod tests {
     }
 
     #[test]
-    fn the_model_is_read_from_the_body_or_from_geminis_path() {
-        let openai = Url::parse("https://api.openai.com/v1/audio/speech").unwrap();
-        let body = br#"{"model":"tts-1","input":"four","voice":{"id":"x"}}"#;
-        let expected = Asked {
-            model: Some("tts-1".to_owned()),
-            characters: Some(4),
+    fn the_model_is_read_from_the_path_from_json_or_from_a_form() {
+        let model = |url: &str, body: &[u8]| {
+            asked(
+                &Url::parse(url).unwrap(),
+                Some(body),
+                Some(Capability::Chat),
+            )
+            .model
         };
-        let speech = Some(Capability::TextToSpeech);
-        assert_eq!(asked(&openai, Some(body), speech), expected);
-        assert_eq!(asked(&openai, Some(b"no JSON"), speech), Asked::default());
-        assert_eq!(asked(&openai, None, speech), Asked::default());
-        let gemini =
-            Url::parse("https://g.example/v1beta/models/gemini-3:generateContent").unwrap();
-        let model = asked(&gemini, Some(b"{}"), Some(Capability::Chat)).model;
-        assert_eq!(model.as_deref(), Some("gemini-3"));
+        let openai = "https://api.openai.com/v1/x";
+        let gemini = "https://g.example/v1beta/models/gemini-3:generateContent";
+        let form =
+            b"--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--b--";
+        assert_eq!(
+            model(openai, br#"{"model":"m","x":1}"#).as_deref(),
+            Some("m")
+        );
+        assert_eq!(model(gemini, b"{}").as_deref(), Some("gemini-3"));
+        assert_eq!(model(openai, form).as_deref(), Some("whisper-1"));
+        for nothing in [&b""[..], b"no JSON", b"{}", b"name=\"model\"", &form[..50]] {
+            assert_eq!(model(openai, nothing), None);
+        }
+    }
+
+    #[test]
+    fn what_a_call_will_use_is_estimated_from_its_body() {
+        let url = Url::parse("https://api.openai.com/v1/x").unwrap();
+        let weight = |body: &[u8], capability| asked(&url, Some(body), Some(capability)).weight;
+        let chat = weight(br#"{"max_completion_tokens":7}"#, Capability::Chat);
+        assert_eq!(chat.output_tokens, Some(7));
+        assert_eq!(chat.input_tokens, Some(Units::of_text(27)));
+        let unbounded = weight(b"{}", Capability::Chat);
+        assert_eq!(unbounded.output_tokens, Some(TOKENS_OF_ANSWER));
+        let speech = weight(br#"{"input":"four"}"#, Capability::TextToSpeech);
+        assert_eq!(speech.characters, Some(4));
+        assert_eq!(weight(b"a form", Capability::Chat), Units::default());
     }
 }

@@ -29,7 +29,6 @@ use super::route::{Attempt, Candidate, Route};
 use crate::capability::Capability;
 use crate::error::{Code, Error, Result};
 use crate::http::{Call, RequestBody, Response, UploadId};
-use crate::usage::Units;
 
 /// One request as its client made it.
 #[derive(Deserialize)]
@@ -95,8 +94,6 @@ struct Checked {
     is_proxied: bool,
     capability: Option<Capability>,
     asked: Asked,
-    /// Of the body, in bytes; 0 for an upload, whose content nobody has seen.
-    length: usize,
 }
 
 impl Engine {
@@ -143,7 +140,6 @@ impl Engine {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Error::invalid_argument("method: this is not an HTTP method."))?;
         let capability = capability_of(&method, url.path());
-        let mut length = 0;
         let (body, asked) = match request.body {
             None => (RequestBody::default(), meter::asked(&url, None, capability)),
             Some(BodyRef::Upload(upload)) => {
@@ -155,7 +151,6 @@ impl Engine {
                     let message = "The body of the request is missing.";
                     return Err(Error::new(Code::Internal, message));
                 };
-                length = bytes.len();
                 let asked = meter::asked(&url, Some(&bytes), capability);
                 (bytes.into(), asked)
             }
@@ -170,7 +165,6 @@ impl Engine {
             is_proxied: request.is_proxied,
             capability,
             asked,
-            length,
         })
     }
 
@@ -189,11 +183,11 @@ impl Engine {
         let candidate = Candidate { registered, record };
         let capability = checked.capability.unwrap_or(Capability::Chat);
         let mut route = Route::new(capability, routing, [candidate].into());
-        route.expect(Units {
-            input_tokens: Some(Units::of_text(checked.length)),
-            ..Units::default()
-        });
+        route.expect(checked.asked.weight.clone());
         let mut attempt = route.next(self).await?;
+        if checked.asked.model.is_none() {
+            attempt.observation.model_unknown();
+        }
         if checked.capability.is_none() {
             attempt.observation.discard();
         }

@@ -61,8 +61,10 @@ await runCase({
   async "connections of streams that nobody reads"() {
     const seen = (await stalled()).length;
     const { user } = await withKey({ fault: "/fault/stall", store: jsStore() });
-    for (let n = 0; n < 50; n++) user.chatStream({ prompt });
+    // Kept until they are connected: one that is collected earlier never asks the provider.
+    const streams = Array.from({ length: 50 }, () => user.chatStream({ prompt }));
     await until(async () => (await stalled()).length === seen + 50);
+    streams.length = 0;
     await until(async () => {
       globalThis.gc();
       return (await stalled()).slice(seen).every(({ peerClosed }) => peerClosed);

@@ -86,7 +86,13 @@ test("a key goes in, a question goes out, and the answer comes back, with each p
     assert.equal((await stream.result).text, text);
   }
   assert.equal((await byok.listKeys({ userId: "u" })).length, 3);
-  assert.deepEqual(await byok.use("u").capabilities(), ["chat"]);
+  assert.deepEqual(await byok.use("u").capabilities(), [
+    "chat",
+    "embeddings",
+    "textToSpeech",
+    "speechToText",
+    "imageGeneration",
+  ]);
   assert.equal(await byok.hasKey({ userId: "u", provider: "gemini" }), true);
   assert.equal((await byok.verifyKey({ userId: "u", provider: "gemini" })).status, "active");
   assert.equal(await byok.deleteKey({ userId: "u", provider: "gemini" }), true);

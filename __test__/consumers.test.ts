@@ -19,18 +19,15 @@ for (const project of ["tsconfig.json", "tsconfig.bundler.json"]) {
 
 test("named exports are seen by ESM", async () => {
   const script = `
-    import { AbortError, BYOK, BYOKError, ERROR_CODES, MemoryStore, ProviderError, SqliteStore, StoreError } from "byok-ai";
+    import * as imported from "byok-ai";
     import { createRequire } from "node:module";
     const required = createRequire(process.cwd() + "/x.js")("byok-ai");
-    console.log(BYOK === required.BYOK && BYOKError === required.BYOKError, Object.keys(required).sort().join());
+    const other = Object.keys(required).filter((name) => imported[name] !== required[name]);
+    console.log(Object.keys(required).includes("BYOK"), other.join());
   `;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     cwd: ROOT,
     encoding: "utf8",
   });
-  assert.equal(
-    stdout,
-    "true AbortError,BYOK,BYOKError,ERROR_CODES,MemoryStore,ProviderError,SqliteStore,StoreError\n",
-    stderr,
-  );
+  assert.equal(stdout, "true \n", stderr);
 });

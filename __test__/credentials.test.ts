@@ -96,3 +96,13 @@ test("a local server needs no key, and gets none", async () => {
   await byok.use("keyed").embed({ input: "hi", model: "nomic-embed-text" });
   for (const { headers } of server.take()) assert.equal(headers.authorization, `Bearer ${TOKEN}`);
 });
+
+test("a local server is there only when the application says so", async () => {
+  const plain = new BYOK({ masterKey: randomBytes(32) });
+  const error = await plain.registerKey({ userId: "u", provider: "ollama" }).catch((e) => e);
+  assert.ok(error instanceof BYOKError);
+  assert.equal(error.code, "INVALID_ARGUMENT");
+  assert.match(error.message, /ollama: \{ allowPrivateNetwork: true \}/);
+  assert.deepEqual(await plain.listKeys({ userId: "u" }), []);
+  await plain.close();
+});

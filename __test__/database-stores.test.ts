@@ -30,11 +30,11 @@ function missing({ variable }: Tested, skip: (reason: string) => void): void {
 }
 
 function cases({ name, requires, concurrency = 8, open }: Tested, url: string): void {
-  let database: Database;
+  let database!: Database;
   before(async () => {
     database = await open(url);
   });
-  after(() => (database as Database | undefined)?.close());
+  after(() => database?.close());
 
   registerStoreConformance(test, {
     name,
@@ -47,6 +47,24 @@ function cases({ name, requires, concurrency = 8, open }: Tested, url: string): 
 
   test(`${name}: gives no key from rows that were edited in the database`, async () => {
     await editRows(await database.create(), database);
+  });
+
+  test(`${name}: says what to do when its table is missing, and makes it once for many`, async (t) => {
+    const unmade = database.unmade?.();
+    if (unmade === undefined) return t.skip("there is nothing to make");
+    const { store, drop } = unmade;
+    try {
+      const missing = /does not (exist|have)[\s\S]*(migrate\(\)|prisma migrate)/;
+      const id = { namespace: "default", userId: "u", provider: "openai", label: "default" };
+      await assert.rejects(store.get(id), { message: missing });
+      await assert.rejects(store.list(id), { message: missing });
+      if (store.migrate === undefined) return;
+      await Promise.all(Array.from({ length: 4 }, () => store.migrate?.()));
+      await store.migrate();
+      assert.equal(await store.get(id), null);
+    } finally {
+      await drop();
+    }
   });
 
   test(`${name}: refuses a cursor that it did not make, and a limit of 0`, async () => {

@@ -39,7 +39,7 @@ const FAULTS: [name: string, answer: Answer, code: string][] = [
   [
     "a broken answer",
     (response) => {
-      response.writeHead(200, { "content-type": "application/json", "content-length": "500" });
+      response.writeHead(200, { "content-length": "500" });
       response.write("{", () => response.socket?.destroy());
     },
     "STREAM_INTERRUPTED",
@@ -91,7 +91,8 @@ before(async () => {
     mine: { type: "openai-compatible", ...here },
   };
   for (const id of ids) providers[id] = here;
-  byok = new BYOK({ masterKey: randomBytes(32), providers });
+  // A key that was refused on purpose goes on being sent.
+  byok = new BYOK({ masterKey: randomBytes(32), providers, health: { invalidAfter: 0 } });
   user = byok.use("u");
   for (const provider of [...ids, "mine"]) {
     const info = await byok.registerKey({

@@ -513,9 +513,12 @@ test("closing ends a body that is being read", async () => {
   const other = libraryWith(server.origin);
   await other.registerKey({ userId: "u", provider: "openai", apiKey: KEY, validate: false });
   const response = await other.use("u").fetch("openai")(url());
-  const text = response.text();
+  const rejected = assert.rejects(
+    response.text(),
+    (error) => error instanceof BYOKError && error.code === "CLOSED",
+  );
   await other.close();
-  await assert.rejects(text, (error) => error instanceof BYOKError && error.code === "CLOSED");
+  await rejected;
 
   for (const body of ["x", streamOf(large)])
     await assert.rejects(

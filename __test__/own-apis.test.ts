@@ -539,3 +539,55 @@ test("Cohere's chat, streamed", skip, async () => {
     assert.equal(ours.usage.outputTokens, end.delta.usage.tokens.outputTokens);
   }
 });
+
+test("a key that may not do the first check is checked in another way, and a bad one is refused", async () => {
+  const missing = {
+    elevenlabs: { detail: { status: "missing_permissions", message: "user_read is missing." } },
+    deepgram: { err_code: "INSUFFICIENT_PERMISSIONS", err_msg: "No.", request_id: "r" },
+  };
+  const bad = {
+    elevenlabs: { detail: { status: "invalid_api_key", message: "Invalid API key" } },
+    deepgram: { err_code: "INVALID_AUTH", err_msg: "Invalid credentials.", request_id: "r" },
+  };
+  const paths = {
+    elevenlabs: ["/v1/user", "/v1/models"],
+    deepgram: ["/v1/projects", "/v1/auth/token"],
+  };
+  for (const provider of ["elevenlabs", "deepgram"] as const) {
+    const register = () => byok.registerKey({ userId: "v", provider, apiKey: KEY });
+    const refusal = provider === "elevenlabs" ? 401 : 403;
+    let count = 0;
+    server.answer = (response) => {
+      count += 1;
+      const [status, body] = count === 1 ? [refusal, missing[provider]] : [200, {}];
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    };
+    server.take();
+    assert.equal((await register()).status, "active");
+    const asked = server.take();
+    assert.deepEqual(
+      asked.map(({ path }) => path),
+      paths[provider],
+    );
+    server.answer = (response) => {
+      response.writeHead(401, { "content-type": "application/json" });
+      response.end(JSON.stringify(bad[provider]));
+    };
+    await assert.rejects(register(), { code: "KEY_REJECTED" });
+    assert.equal(server.take().length, 1);
+  }
+});
+
+test("an exhausted quota of ElevenLabs is no bad key, although it is a 401", async () => {
+  server.answer = (response) => {
+    response.writeHead(401, { "content-type": "application/json", "request-id": "req-1" });
+    const detail = { status: "quota_exceeded", message: "You have 0 credits remaining." };
+    response.end(JSON.stringify({ detail }));
+  };
+  await assert.rejects(user.textToSpeech({ provider: "elevenlabs", text: "Hello" }), {
+    code: "QUOTA_EXCEEDED",
+    status: 401,
+    requestId: "req-1",
+    retryable: false,
+  });
+});

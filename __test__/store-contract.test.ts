@@ -10,7 +10,7 @@ import type { KeyId, KeyRecord, KeyStore } from "../dist/index.js";
 import { MemoryStore, SqliteStore } from "../dist/index.js";
 import { registerStoreConformance, storeConformance } from "../dist/testing/store.js";
 
-const ALL = ["replace", "scan", "close"] as const;
+const ALL = ["replace", "replaceMany", "scan", "close"] as const;
 const name = (id: KeyId) => JSON.stringify([id.namespace, id.userId, id.provider, id.label]);
 
 /** The example in the documentation of `KeyStore`. */

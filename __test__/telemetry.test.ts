@@ -134,7 +134,7 @@ test("what a hook throws reaches a warning and no call", async () => {
   await byok.close();
 });
 
-test("diagnostics channels trace calls, with an AsyncLocalStorage bound to them, and tell events", async () => {
+test("diagnostics channels trace calls and tell events, for as long as somebody listens", async () => {
   const byok = await observed({});
   const heard: string[] = [];
   const events: unknown[] = [];
@@ -238,7 +238,7 @@ test("retries are on the span, and with fallback each attempt is a child of it",
     providers: {
       ...providersAt(practice),
       gemini: {
-        baseURL: `${practice.origin}/fault/flaky,1,503,0,spans/gemini/v1beta`,
+        baseURL: `${practice.origin}/fault/flaky,1,503,spans/gemini/v1beta`,
         allowPrivateNetwork: true,
       },
     },
@@ -308,7 +308,7 @@ test("content is in spans only when it is asked for, and a key never is", async 
       validate: false,
     });
     const user = byok.use("u");
-    await user.chat({ prompt });
+    await user.chat({ prompt, label: "default" });
     await assert.rejects(user.chat({ prompt, label: "bad" }), failsWith("KEY_INVALID"));
     await assert.rejects(user.chatStream({ prompt, label: "bad" }).result);
     await assert.rejects(

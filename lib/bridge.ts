@@ -3,6 +3,7 @@
 // because a closure that shares a scope with the BYOK object would keep both alive for ever.
 
 import { keepCause } from "./causes.js";
+import { inContext } from "./contexts.js";
 import type { BYOKErrorCode } from "./errors.js";
 import { invalidArgument } from "./errors.js";
 import type { StoreCallbacks } from "./native.js";
@@ -32,7 +33,10 @@ export function storeCallbacks(store: KeyStore): StoreCallbacks {
     }
   }
   const has = [...REQUIRED, ...OPTIONAL].filter((name) => typeof store[name] === "function");
-  return { has, call: (op, json) => callStore(store, op as Op, json) };
+  return {
+    has,
+    call: (op, json, context) => inContext(context ?? 0, () => callStore(store, op as Op, json)),
+  };
 }
 
 /** A store that answered with something else than it promised. */

@@ -7,26 +7,35 @@ import { Engine, type Payload } from "./engine.js";
 import { invalidArgument } from "./errors.js";
 import { checkEvent, type Listeners, noticeCallback } from "./events.js";
 import { HOOKS, prepareHealth } from "./health-options.js";
+import { importKeys } from "./import.js";
 import { limiterCallback } from "./limits/bridge.js";
 import { prepareLimits } from "./limits/options.js";
 import type { NativeStore, StoreCallbacks } from "./native.js";
 import { packageVersion } from "./native.js";
 import * as options from "./options.js";
 import { encodeJson } from "./request.js";
+import { CHECK, REWRAP } from "./rotation-options.js";
 import { MemoryStore } from "./stores/memory.js";
 import { nativeHandle } from "./stores/native-store.js";
 import { Observer } from "./telemetry/observer.js";
 import type {
   BYOKEvents,
   BYOKOptions,
+  CheckOptions,
+  ImportEntry,
+  ImportOptions,
+  ImportReport,
   KeyInfo,
   KeyOptions,
+  KeyReport,
   KeyStore,
   LimitState,
   LimitsQuery,
   PriceTable,
   RegisterKeyOptions,
   RequestDefaults,
+  RewrapOptions,
+  RewrapReport,
   UsageEvent,
   UsageFilter,
   UsageQuery,
@@ -172,6 +181,57 @@ export class BYOK implements AsyncDisposable {
   }
 
   /**
+   * Moves all records of the store, of all namespaces, to the current master key: the last but one step
+   * of a rotation, see docs/rotation.md. The store may be in use: a record that someone changes
+   * meanwhile is theirs. May be run again at any time, also after it was killed, and several at once.
+   *
+   * @throws BYOKError `INVALID_ARGUMENT` when the store has no `scan`, or no `replace` and `singleWriter` is
+   * not set; `ABORTED`, `STORE_ERROR` and others, after which what was moved stays moved
+   * @example
+   * ```ts
+   * const byok = new BYOK({ masterKeys: { current: newKey, previous: [oldKey] }, store });
+   * const { rewrapped, failures, previousKeysNeeded } = await byok.rewrapKeys();
+   * ```
+   */
+  async rewrapKeys(o: RewrapOptions = {}): Promise<RewrapReport> {
+    options.checkOptions(o, REWRAP, "rewrapKeys()");
+    return await this.#run("rewrapKeys", o);
+  }
+
+  /**
+   * Says which master keys the records in the store need, and which records can't be opened. Reads only,
+   * all records of all namespaces. At an application's start, `{ skipCurrent: true }` names an unknown
+   * master key before a request fails on it.
+   *
+   * @throws BYOKError `INVALID_ARGUMENT` when the store has no `scan`
+   */
+  async checkKeys(o: CheckOptions = {}): Promise<KeyReport> {
+    options.checkOptions(o, CHECK, "checkKeys()");
+    return await this.#run("checkKeys", o);
+  }
+
+  /**
+   * Takes over keys that another library sealed: opened and sealed anew in native code, stored as
+   * `unverified`. An entry that can't be taken over is reported and does not stop the others.
+   *
+   * @param source - read as it goes, so it may be a cursor over millions of rows
+   * @throws BYOKError `INVALID_ARGUMENT` for options, keys or entries of a wrong shape; `ABORTED`,
+   * `STORE_ERROR` and what the source throws. What was imported until then stays.
+   * @example
+   * ```ts
+   * const rows = await db.query("SELECT user_id, openai_key FROM users");
+   * const entries = rows.map((row) => ({ userId: row.user_id, provider: "openai", encrypted: row.openai_key }));
+   * const report = await byok.importKeys(entries, { format: "cloak-v1", key: process.env.CLOAK_KEY, dryRun: true });
+   * ```
+   */
+  async importKeys(
+    source: Iterable<ImportEntry> | AsyncIterable<ImportEntry>,
+    o: ImportOptions,
+  ): Promise<ImportReport> {
+    return await importKeys(this.#engine, source, o);
+  }
+
+  /**
    * Acts with one user's keys. Reads nothing yet; a user without keys is met as `KEY_NOT_FOUND` by the
    * first request.
    *
@@ -260,18 +320,29 @@ export class BYOK implements AsyncDisposable {
   /** Ends what is still running with `CLOSED`, writes the usage that waits, closes connections, sink and store. Operations afterwards
    * fail with `CLOSED`; closing twice is fine. Call it before `worker.terminate()`. */
   async close(): Promise<void> {
-    return this.#engine.close();
+    try {
+      await this.#engine.close();
+    } finally {
+      // Native code would keep what listeners hold, this object among it.
+      this.#listeners.clear();
+    }
   }
 
   /** The same as `close()`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    return this.#engine.close();
+    return this.close();
   }
 
   /** @internal */
   [inspect.custom](): string {
     const state = this.#engine.closed ? "closed" : "open";
     return `BYOK { namespace: ${inspect(this.#namespace)}, state: '${state}' }`;
+  }
+
+  async #run<T>(op: string, { signal, onProgress, ...rest }: CheckOptions): Promise<T> {
+    const payload: Payload = { json: encodeJson(rest, `${op}()`), bytes: null };
+    const [report] = await this.#engine.run<T>(op, payload, { signal, onProgress });
+    return report;
   }
 
   #call<T>(op: string, { signal, ...rest }: UserOptions): Promise<T> {

@@ -1,46 +1,42 @@
 #!/usr/bin/env node
-// The command `byok-ai`: makes a master key. Keys go to standard output alone, so that they can be
-// piped into a secret manager; what is said to people goes to standard error.
+// The command `byok-ai`: makes master keys and rotates them. Results go to standard output alone, so that
+// they can be piped; what is said to people goes to standard error.
 
-import { decodeEnvelope } from "./errors.js";
-import { native, packageVersion } from "./native.js";
+import { parseArguments } from "./cli/arguments.js";
+import { run } from "./cli/commands.js";
+import { EXIT } from "./cli/exit.js";
+import { HELP } from "./cli/help.js";
+import { Refusal } from "./cli/refusal.js";
+import { BYOKError } from "./errors.js";
 
-const HELP = `Usage: byok-ai <command>
-
-Commands:
-  keygen       print a new master key: 32 random bytes as base64
-
-Options:
-  --help       print this text
-  --version    print the version
-
-Example:
-  echo "BYOK_MASTER_KEY=$(npx byok-ai keygen)" >> .env
-`;
-
-const HINT = `
-Keep this key with your other secrets, for example as the environment variable BYOK_MASTER_KEY.
-Whoever has it can open every stored key; without it, none can be opened again.
-`;
-
-function main(args: string[]): number {
-  const [command, ...rest] = args;
-  if (command === "--help" || command === "-h" || command === "help") {
-    process.stdout.write(HELP);
-    return 0;
+async function main(argv: string[]): Promise<number> {
+  try {
+    return await run(parseArguments(argv));
+  } catch (error) {
+    if (error instanceof Refusal) {
+      const help = error.showHelp ? `\n${HELP}` : "";
+      process.stderr.write(`${error.message}\n${help}`);
+      return error.exitCode;
+    }
+    process.stderr.write(`${describe(error)}\n`);
+    return EXIT.FAILED;
   }
-  if (command === "--version" || command === "-v") {
-    process.stdout.write(`${packageVersion()}\n`);
-    return 0;
-  }
-  if (command === "keygen" && rest.length === 0) {
-    process.stdout.write(`${decodeEnvelope<string>(native().generateMasterKey())}\n`);
-    if (process.stdout.isTTY) process.stderr.write(HINT);
-    return 0;
-  }
-  const problem = command === undefined ? "" : `Unknown command: ${args.join(" ")}\n\n`;
-  process.stderr.write(`${problem}${HELP}`);
-  return 2;
 }
 
-process.exitCode = main(process.argv.slice(2));
+/** Without a stack: it says nothing to whoever runs a command. The cause is often the database's own. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = error instanceof BYOKError ? `${error.code}: ` : "";
+  const cause = error.cause instanceof Error ? `\n${reason(error.cause)}` : "";
+  return `${code}${error.message}${cause}`;
+}
+
+/** Node's own connection errors have many messages and show none. */
+function reason(cause: Error): string {
+  const inner = cause instanceof AggregateError ? cause.errors.map(String).join("; ") : "";
+  return `Cause: ${cause.message || inner || cause.name}`;
+}
+
+main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

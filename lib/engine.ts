@@ -1,6 +1,7 @@
 // One native engine and everything around a call to it: the wait for the master key, the signal,
 // the closed state, decoding. It knows operations by name only.
 
+import { enterContext, leaveContext, leaveWith } from "./contexts.js";
 import {
   aborted,
   attemptsOf,
@@ -49,6 +50,8 @@ export class Engine {
   readonly #native: NativeEngine;
   readonly #keys: MasterKeySource;
   readonly #observer: Observer;
+  /** Whether calls may come back to JavaScript, and so need their context kept. */
+  readonly #callsBack: boolean;
   #tracing = false;
   #closing: Promise<void> | undefined;
   #lastCallId = 0;
@@ -61,6 +64,7 @@ export class Engine {
     );
     this.#native = engine;
     this.#observer = observer;
+    this.#callsBack = callbacks !== null || services.limiter !== undefined;
     this.#keys = new MasterKeySource(options, (current, previous) => {
       decodeEnvelope(unwrap(() => engine.setMasterKeys(current, previous)));
     });
@@ -90,17 +94,25 @@ export class Engine {
       this.#check(signal);
     }
     const { json, bytes } = payload;
+    const context = this.#callsBack ? enterContext() : 0;
     if (signal === undefined) {
-      return read<T>(await this.#native.call(op, json, bytes, 0), undefined, observed);
+      try {
+        const answer = await this.#native.call(op, json, bytes, 0, context);
+        return read<T>(answer, undefined, observed);
+      } finally {
+        if (context !== 0) leaveContext(context);
+      }
     }
 
     this.#lastCallId = (this.#lastCallId % 0xffff_ffff) + 1;
     const callId = this.#lastCallId;
     const stopListening = onAbort(signal, () => this.#native.cancel(callId));
     try {
-      return read<T>(await this.#native.call(op, json, bytes, callId), signal, observed);
+      const answer = await this.#native.call(op, json, bytes, callId, context);
+      return read<T>(answer, signal, observed);
     } finally {
       stopListening();
+      if (context !== 0) leaveContext(context);
     }
   }
 
@@ -124,7 +136,8 @@ export class Engine {
       await untilAborted(loading, signal);
       this.#check(signal);
     }
-    const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes));
+    const context = this.#callsBack ? enterContext() : 0;
+    const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes, context));
     const stopListening = signal && onAbort(signal, () => task.cancel());
     try {
       const result = task.result();
@@ -136,6 +149,7 @@ export class Engine {
       throw error;
     } finally {
       stopListening?.();
+      leaveContext(context);
     }
   }
 
@@ -147,10 +161,10 @@ export class Engine {
   /** Begins a stream: at once when nothing has to be waited for. */
   open(op: string, payload: Payload | Promise<Payload>): NativeStream | Promise<NativeStream> {
     return this.#begin(payload, ({ json, bytes }) => {
+      const open = () => this.#inContext((context) => this.#native.open(op, json, bytes, context));
       const observed = this.#observe(op, json);
-      if (observed === undefined) return this.#native.open(op, json, bytes);
-      const stream = observed.run(() => this.#native.open(op, json, bytes));
-      return new ObservedStream(stream, observed);
+      if (observed === undefined) return open();
+      return new ObservedStream(observed.run(open), observed);
     });
   }
 
@@ -160,10 +174,11 @@ export class Engine {
     payload: Payload | Promise<Payload>,
   ): NativeByteStream | Promise<NativeByteStream> {
     return this.#begin(payload, ({ json, bytes }) => {
+      const open = () =>
+        this.#inContext((context) => this.#native.openBytes(op, json, bytes, context));
       const observed = this.#observe(op, json);
-      if (observed === undefined) return this.#native.openBytes(op, json, bytes);
-      const stream = observed.run(() => this.#native.openBytes(op, json, bytes));
-      return new ObservedBytes(stream, observed);
+      if (observed === undefined) return open();
+      return new ObservedBytes(observed.run(open), observed);
     });
   }
 
@@ -201,6 +216,14 @@ export class Engine {
   async #close(): Promise<void> {
     this.#keys.close();
     decodeEnvelope(await this.#native.call("close", "{}", null, 0));
+  }
+
+  /** Keeps the current context for as long as the stream lives. */
+  #inContext<T extends object>(open: (context: number) => T): T {
+    const context = this.#callsBack ? enterContext() : 0;
+    const stream = open(context);
+    leaveWith(stream, context);
+    return stream;
   }
 
   /** Native code is told whether anybody listens, when that has changed. */

@@ -6,8 +6,9 @@ import { join } from "node:path";
 
 /** A pending request's events; see `NativeBinding`. */
 export interface NativeStream {
-  /** An envelope of `{ events, result? }`. One call at a time. */
-  next(): Promise<string>;
+  /** An envelope of `{ events, result? }`: what is there, or else a promise of what comes next. One
+   * call at a time. */
+  next(): string | Promise<string>;
   cancel(): void;
 }
 
@@ -45,13 +46,14 @@ export interface NativeStore {
 
 /** What `bridge.ts` makes of a user's store. */
 export interface StoreCallbacks {
-  call(op: string, json: string): Promise<string>;
+  /** @param context - what the call was started with; see `contexts.ts` */
+  call(op: string, json: string, context?: number): Promise<string>;
   has: string[];
 }
 
 /** What the app brings beside its store, as one function each that never throws. */
 export interface ServiceCallbacks {
-  limiter?: (op: string, json: string) => Promise<string>;
+  limiter?: (op: string, json: string, context: number) => Promise<string>;
   usage?: (op: string, json: string) => Promise<string>;
   notice?: (op: string, json: string) => Promise<string>;
 }
@@ -60,11 +62,23 @@ export interface NativeEngine {
   /** Whether calls from now on say which attempts they made: `attempts` beside the outcome. */
   setTracing(on: boolean): void;
   setMasterKeys(current: Uint8Array | string, previous: (Uint8Array | string)[]): string;
-  call(op: string, json: string, bytes: Uint8Array[] | null, callId: number): Promise<string>;
+  /** @param context - what callbacks get back; 0 is none */
+  call(
+    op: string,
+    json: string,
+    bytes: Uint8Array[] | null,
+    callId: number,
+    context?: number,
+  ): Promise<string>;
   cancel(callId: number): void;
-  open(op: string, json: string, bytes: Uint8Array[] | null): NativeStream;
-  start(op: string, json: string, bytes: Uint8Array[] | null): NativeTask;
-  openBytes(op: string, json: string, bytes: Uint8Array[] | null): NativeByteStream;
+  open(op: string, json: string, bytes: Uint8Array[] | null, context?: number): NativeStream;
+  start(op: string, json: string, bytes: Uint8Array[] | null, context?: number): NativeTask;
+  openBytes(
+    op: string,
+    json: string,
+    bytes: Uint8Array[] | null,
+    context?: number,
+  ): NativeByteStream;
   /** @param length - what will be written in all, where that is known */
   upload(length: number | null): NativeUpload;
 }

@@ -5,7 +5,7 @@ import { invalidArgument } from "./errors.js";
 import { nearest } from "./suggest.js";
 
 /** Says what a value must be, or nothing when it is that. */
-type Check = (value: unknown, path: string) => string | undefined;
+export type Check = (value: unknown, path: string) => string | undefined;
 
 /** The options of one call: each name and what its value must be. */
 export type OptionTable = Readonly<Record<string, Check>>;
@@ -34,16 +34,16 @@ export function unknownOption(name: string, known: Iterable<string>, where: stri
   return invalidArgument(`${where} has no option ${name}. ${advice}`);
 }
 
-const must = (ok: boolean, path: string, wanted: string) =>
+export const must = (ok: boolean, path: string, wanted: string) =>
   ok ? undefined : `${path} must be ${wanted}.`;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 const any: Check = () => undefined;
-const text: Check = (value, path) =>
+export const text: Check = (value, path) =>
   must(typeof value === "string" && value !== "", path, "a non-empty string");
-const flag: Check = (value, path) => must(typeof value === "boolean", path, "true or false");
-const object: Check = (value, path) => must(isObject(value), path, "an object");
+export const flag: Check = (value, path) => must(typeof value === "boolean", path, "true or false");
+export const object: Check = (value, path) => must(isObject(value), path, "an object");
 const milliseconds: Check = (value, path) =>
   must(
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 2 ** 31 - 1,
@@ -77,7 +77,7 @@ export function isSignal(value: unknown): value is AbortSignal {
     typeof value["addEventListener"] === "function"
   );
 }
-const signal: Check = (value, path) =>
+export const signal: Check = (value, path) =>
   must(isSignal(value), path, "an AbortSignal (controller.signal, or AbortSignal.timeout(...))");
 const apiKey: Check = (value, path) =>
   must(
@@ -247,7 +247,7 @@ export const USER_DEFAULTS: OptionTable = {
 
 const list: Check = (value, path) => must(Array.isArray(value), path, "an array");
 const number: Check = (value, path) => must(Number.isFinite(value), path, "a number");
-const string: Check = (value, path) => must(typeof value === "string", path, "a string");
+export const string: Check = (value, path) => must(typeof value === "string", path, "a string");
 
 /** Inner shapes (messages, tools) are parsed by native code, which names what is wrong by its path. */
 export const CHAT: OptionTable = {
@@ -276,7 +276,8 @@ export const CHAT: OptionTable = {
   reasoning: object,
 };
 
-const callback: Check = (value, path) => must(typeof value === "function", path, "a function");
+export const callback: Check = (value, path) =>
+  must(typeof value === "function", path, "a function");
 const wholeNumber: Check = (value, path) =>
   must(Number.isInteger(value) && (value as number) >= 1, path, "a whole number of at least 1");
 const REQUEST: OptionTable = { ...USER_DEFAULTS, signal };

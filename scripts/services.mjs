@@ -17,13 +17,14 @@ const STATE = join(root, "target", "services", "started.json");
 
 /** The drivers are packages of this clone, so they are imported when they are there. */
 async function all() {
-  const [postgres, mysql, redis, { secantus, nx27017, mongodb }] = await Promise.all([
+  const [postgres, mysql, redis, kms, { secantus, nx27017, mongodb }] = await Promise.all([
     import("./services/postgres.mjs"),
     import("./services/mysql.mjs"),
     import("./services/redis.mjs"),
+    import("./services/kms.mjs"),
     import("./services/mongodb.mjs"),
   ]);
-  return [postgres, mysql, redis, secantus, nx27017, mongodb];
+  return [postgres, mysql, redis, kms, secantus, nx27017, mongodb];
 }
 
 /** Makes every service available, sets its variable in this process's environment, and says how it was had.

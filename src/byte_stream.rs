@@ -14,6 +14,7 @@ use napi_derive::napi;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::callback::within;
 use crate::engine::{aborted, closed};
 use crate::{envelope, promise};
 
@@ -42,6 +43,7 @@ impl NativeByteStream {
         op: String,
         json: String,
         attachments: Vec<Vec<u8>>,
+        context: u32,
     ) -> Self {
         let (send_head, head) = oneshot::channel();
         let (sink, pieces) = mpsc::channel(PENDING);
@@ -51,8 +53,8 @@ impl NativeByteStream {
         napi::bindgen_prelude::spawn(async move {
             // Boxed, so that spawning moves a few words and not a request's whole state.
             let work = Box::pin(async move {
-                let ByteAnswer { head, mut source } =
-                    dispatch(&engine, &op, &json, attachments).await?;
+                let call = dispatch(&engine, &op, &json, attachments);
+                let ByteAnswer { head, mut source } = within(context, call).await?;
                 let _ = send_head.send(head);
                 while let Some(piece) = source.next().await? {
                     if sink.send(piece).await.is_err() {

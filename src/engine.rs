@@ -26,7 +26,7 @@ use crate::bridge::notice::notify;
 use crate::bridge::store::CallbackStore;
 use crate::bridge::usage::CallbackUsage;
 use crate::byte_stream::NativeByteStream;
-use crate::callback::{Callback, RawCallback};
+use crate::callback::{Callback, RawCallback, within};
 use crate::store::NativeStore;
 use crate::stream::NativeStream;
 use crate::task::NativeTask;
@@ -38,7 +38,7 @@ const DEFAULT_CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 /// An app's store, wrapped by `lib/bridge.ts`.
 #[napi(object, object_to_js = false)]
 pub struct StoreCallbacks {
-    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
     pub call: RawCallback,
     /// Names of the methods that it has.
     pub has: Vec<String>,
@@ -48,11 +48,11 @@ pub struct StoreCallbacks {
 #[napi(object, object_to_js = false)]
 #[derive(Default)]
 pub struct ServiceCallbacks {
-    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
     pub limiter: Option<RawCallback>,
-    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
     pub usage: Option<RawCallback>,
-    #[napi(ts_type = "(op: string, json: string) => Promise<string>")]
+    #[napi(ts_type = "(op: string, json: string, context: number) => Promise<string>")]
     pub notice: Option<RawCallback>,
 }
 
@@ -111,6 +111,7 @@ impl NativeEngine {
     }
 
     /// Starts an operation; the promise resolves to an envelope. `call_id` is for `cancel`; 0 is none.
+    /// Callbacks get `context` back.
     /// The operation `close` settles all others, streams too, with `CLOSED`.
     #[napi(catch_unwind)]
     pub fn call<'env>(
@@ -120,6 +121,7 @@ impl NativeEngine {
         json: String,
         bytes: Option<Vec<Uint8Array>>,
         call_id: u32,
+        context: Option<u32>,
     ) -> napi::Result<PromiseRaw<'env, String>> {
         let engine = self.engine.clone();
         let attachments = take_bytes(bytes, op == "registerKey");
@@ -137,7 +139,10 @@ impl NativeEngine {
                     None => std::future::pending().await,
                 }
             };
-            let call = dispatch(&engine, &op, &json, attachments);
+            let call = within(
+                context.unwrap_or(0),
+                dispatch(&engine, &op, &json, attachments),
+            );
             let answer = tokio::select! {
                 biased;
                 () = cancelled => envelope::error(&aborted()),
@@ -165,7 +170,13 @@ impl NativeEngine {
 
     /// Starts a streaming operation. Domain errors come out of the stream's first `next()`.
     #[napi(catch_unwind)]
-    pub fn open(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeStream {
+    pub fn open(
+        &self,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+        context: Option<u32>,
+    ) -> NativeStream {
         #[cfg(debug_assertions)]
         if op == "panic at once" {
             rehearse_panic();
@@ -177,6 +188,7 @@ impl NativeEngine {
             json,
             take_bytes(bytes, false),
             self.trace(),
+            context.unwrap_or(0),
         )
     }
 
@@ -187,6 +199,7 @@ impl NativeEngine {
         op: String,
         json: String,
         bytes: Option<Vec<Uint8Array>>,
+        context: Option<u32>,
     ) -> NativeByteStream {
         NativeByteStream::open(
             self.engine.clone(),
@@ -194,13 +207,20 @@ impl NativeEngine {
             op,
             json,
             take_bytes(bytes, false),
+            context.unwrap_or(0),
         )
     }
 
     /// Starts an operation that reports progress or gives back bytes. Domain errors come out of
     /// `result()`.
     #[napi(catch_unwind)]
-    pub fn start(&self, op: String, json: String, bytes: Option<Vec<Uint8Array>>) -> NativeTask {
+    pub fn start(
+        &self,
+        op: String,
+        json: String,
+        bytes: Option<Vec<Uint8Array>>,
+        context: Option<u32>,
+    ) -> NativeTask {
         NativeTask::start(
             self.engine.clone(),
             self.closing.clone(),
@@ -208,6 +228,7 @@ impl NativeEngine {
             json,
             take_bytes(bytes, false),
             self.trace(),
+            context.unwrap_or(0),
         )
     }
 
@@ -303,6 +324,7 @@ async fn dispatch(engine: &Engine, op: &str, json: &str, mut bytes: Vec<Vec<u8>>
         "exportUsage" => encode(engine.export_usage(json)).await,
         "setPrices" => encode(engine.set_prices(json)).await,
         "limits" => encode(engine.limits(json)).await,
+        "importKeys" => encode(engine.import_keys(json, &bytes)).await,
         #[cfg(debug_assertions)]
         "panic" => rehearse_panic(),
         _ => envelope::error(&Error::new(Code::Internal, format!("No operation {op:?}."))),

@@ -10,6 +10,7 @@ mod byte_stream;
 mod callback;
 mod engine;
 mod envelope;
+mod feed;
 mod promise;
 mod store;
 mod stream;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use byok_core::engine::parse;
 use byok_core::error::{Error, Result};
 use byok_core::store::{
-    KeyId, KeyRecord, KeyStore, MemoryStore, ScanOptions, SqliteStore, SqliteUsage,
+    KeyId, KeyRecord, KeyStore, MemoryStore, Replacement, ScanOptions, SqliteStore, SqliteUsage,
 };
 use byok_core::usage::UsageStore;
 use napi::Env;
@@ -97,6 +97,14 @@ async fn dispatch(store: &dyn KeyStore, op: &str, json: &str) -> Result<Value> {
         "replace" => {
             let ReplaceOptions { record, expected } = parse(json)?;
             json!(store.replace(&record, &expected.sealed).await?)
+        }
+        "replaceMany" => {
+            let items: Vec<ReplaceOptions> = parse(json)?;
+            let items = items.into_iter().map(|item| Replacement {
+                record: item.record,
+                expected_sealed: item.expected.sealed,
+            });
+            json!(store.replace_many(items.collect()).await?)
         }
         "scan" => json!(store.scan(&parse::<ScanOptions>(json)?).await?),
         "close" => json!(store.close().await?),

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::callback::within;
 use crate::engine::{aborted, closed};
 use crate::{envelope, promise};
 
@@ -49,6 +50,7 @@ impl NativeTask {
         json: String,
         attachments: Vec<Vec<u8>>,
         trace: Option<Trace>,
+        context: u32,
     ) -> Self {
         let (progress, reports) = Progress::new();
         let (settle, outcome) = oneshot::channel();
@@ -57,9 +59,8 @@ impl NativeTask {
         napi::bindgen_prelude::spawn(async move {
             // Boxed, so that spawning moves a few words and not an operation's whole state.
             let following = trace.clone();
-            let work = Box::pin(envelope::traced(following, async move {
-                dispatch(&engine, &op, &json, &attachments, &progress).await
-            }));
+            let call = async move { dispatch(&engine, &op, &json, &attachments, &progress).await };
+            let work = Box::pin(within(context, envelope::traced(following, call)));
             let mut outcome = tokio::select! {
                 biased;
                 () = token.cancelled() => Outcome::error(&aborted()),
@@ -150,6 +151,8 @@ async fn dispatch(
         "textToSpeech" => Outcome::with_bytes(engine.text_to_speech(json).await),
         "speechToText" => Outcome::of(engine.speech_to_text(json, attachments, progress).await),
         "generateImage" => Outcome::with_bytes(engine.generate_image(json, attachments).await),
+        "rewrapKeys" => Outcome::of(engine.rewrap_keys(json, progress).await),
+        "checkKeys" => Outcome::of(engine.check_keys(json, progress).await),
         _ => Outcome::error(&Error::new(Code::Internal, format!("No task {op:?}."))),
     }
 }

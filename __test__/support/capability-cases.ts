@@ -32,14 +32,10 @@ export interface CapabilityCase {
   };
 }
 
-/** Providers with an API of their own have a test of their own. */
-const OTHERS = ["gemini", "elevenlabs", "deepgram", "cohere", "voyage"];
-
-/** All but those; attachments (`{ "$bytes": n }`) are bytes already. */
+/** All of them; attachments (`{ "$bytes": n }`) are bytes already. */
 export function loadCases(): CapabilityCase[] {
   const all: CapabilityCase[] = [];
   for (const entry of readdirSync(FOLDER, { withFileTypes: true })) {
-    if (OTHERS.includes(entry.name)) continue;
     const file = join(FOLDER, entry.name, "capabilities.json");
     let text: string;
     try {

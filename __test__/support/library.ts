@@ -31,6 +31,8 @@ export function libraryAt(
     ...(options.masterKeys ? {} : { masterKey: MASTER }),
     store: new MemoryStore(),
     providers: providersAt(practice, fault),
+    // A key that was refused on purpose goes on being sent.
+    health: { invalidAfter: 0 },
     ...options,
   });
 }

@@ -3,6 +3,7 @@
 // limiter; when one refuses, what the others had taken is given back.
 
 import { keepCause } from "../causes.js";
+import { inContext } from "../contexts.js";
 import type {
   LimitAnswer,
   LimitClaim,
@@ -14,12 +15,12 @@ import type {
 } from "../types.js";
 import type { PreparedLimits } from "./options.js";
 
-type Callback = (op: string, json: string) => Promise<string>;
+type Callback = (op: string, json: string, context: number) => Promise<string>;
 
 /** Nothing when all rules are counted by native code. */
 export function limiterCallback({ limiter, external }: PreparedLimits): Callback | null {
   if (limiter === undefined && external.size === 0) return null;
-  return (op, json) => call(limiter, external, op, json);
+  return (op, json, context) => inContext(context, () => call(limiter, external, op, json));
 }
 
 async function call(

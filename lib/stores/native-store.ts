@@ -4,7 +4,7 @@
 import { inspect } from "node:util";
 import { decodeEnvelope, unwrap } from "../errors.js";
 import { type NativeBinding, type NativeStore, native } from "../native.js";
-import type { KeyId, KeyRecord, KeyStore, ScanPage } from "../types.js";
+import type { KeyId, KeyRecord, KeyStore, Replacement, ScanPage } from "../types.js";
 
 /** The handle of a native store, unless a subclass or the application replaced one of its methods. */
 export let nativeHandle: (store: KeyStore) => NativeStore | undefined;
@@ -13,7 +13,10 @@ export abstract class NativeKeyStore implements KeyStore {
   readonly #handle: NativeStore;
 
   static {
-    const methods = ["get", "set", "delete", "list", "replace", "scan", "close"] as const;
+    const methods = [
+      ...(["get", "set", "delete", "list"] as const),
+      ...(["replace", "replaceMany", "scan", "close"] as const),
+    ];
     nativeHandle = (store) => {
       if (typeof store !== "object" || store === null || !(#handle in store)) return undefined;
       const untouched = methods.every((name) => store[name] === NativeKeyStore.prototype[name]);
@@ -49,6 +52,11 @@ export abstract class NativeKeyStore implements KeyStore {
   /** Writes `record` only if the stored one still has `expected.sealed`. */
   async replace(record: KeyRecord, expected: { sealed: string }): Promise<boolean> {
     return await this.#call("replace", { record, expected });
+  }
+
+  /** Does many swaps at once; for each item, in its order, whether it was written. */
+  async replaceMany(items: readonly Replacement[]): Promise<boolean[]> {
+    return await this.#call("replaceMany", items);
   }
 
   /** Walks all records in a stable order. */

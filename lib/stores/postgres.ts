@@ -252,7 +252,9 @@ function statements(table: string) {
     replace: `UPDATE ${table} SET ${assign((name, n) => place(name, n + 1))} WHERE ${byId} AND sealed = $${expected + 1}::text RETURNING 1`,
     replaceMany: `UPDATE ${table} AS t SET ${swapped} FROM json_to_recordset($1::text::json) AS v (n int, ${fields}) WHERE ${sameIds} AND t.sealed = v.c${expected} RETURNING v.n`,
     page: `SELECT ${columns} FROM ${table} WHERE ${behind} ORDER BY ${ids} LIMIT $5::int`,
-    pageUnder: `SELECT ${columns} FROM ${table} WHERE ${under} = $6::text AND ${behind} ORDER BY ${ids} LIMIT $5::int`,
+    // In the terms of the second index alone: with `= $6` the planner may take the first one, and then
+    // looks at every record on the way.
+    pageUnder: `SELECT ${columns} FROM ${table} WHERE (${under}, ${ids}) > ($6::text, $1::text, $2::text, $3::text, $4::text) AND ${under} <= $6::text ORDER BY ${under}, ${ids} LIMIT $5::int`,
     firstUnder: `SELECT ${under} FROM ${table} ORDER BY ${under} LIMIT 1`,
     nextUnder: `SELECT ${under} FROM ${table} WHERE ${under} > $1::text ORDER BY ${under} LIMIT 1`,
   };

@@ -38,8 +38,19 @@ const program = (name, ...path) => [join(root, "node_modules", name, ...path)];
 const [prisma] = program("prisma", "build", "index.js");
 runQuietly(process.execPath, [prisma, "generate", "--schema", schema], { cwd: root, env });
 
+// The generated types must fit the store's.
+const store = JSON.stringify(join(root, "dist", "stores", "prisma.js"));
+writeFileSync(
+  join(folder, "source", "usage.ts"),
+  `import { PrismaStore } from ${store};
+import type { PrismaClient } from "./client.js";
+
+export const storeOver = (prisma: PrismaClient) => new PrismaStore(prisma.byokKey);
+`,
+);
+
 const options = {
-  ...{ module: "nodenext", target: "es2023", skipLibCheck: true, types: ["node"] },
+  ...{ module: "nodenext", target: "es2023", strict: true, skipLibCheck: true, types: ["node"] },
   ...{ rootDir: "source", outDir: "client", typeRoots: [join(root, "node_modules", "@types")] },
 };
 writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');

@@ -1,9 +1,13 @@
 //! A [`KeyStore`] that lives in JavaScript. The wrapper in `lib/bridge.ts` answers every call with an
-//! envelope; what is optional there (`replace`, `scan`, `close`) is asked once.
+//! envelope; what is optional there (`replace`, `replaceMany`, `scan`, `close`) is asked once.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use byok_core::error::{Error, Result};
-use byok_core::store::{KeyId, KeyRecord, KeyStore, ScanOptions, ScanPage};
+use byok_core::store::{
+    KeyId, KeyRecord, KeyStore, Replacement, ScanOptions, ScanPage, replace_each,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -14,6 +18,7 @@ use crate::envelope;
 pub struct CallbackStore {
     callback: Callback,
     can_replace: bool,
+    can_replace_many: bool,
     can_scan: bool,
     can_close: bool,
 }
@@ -25,6 +30,7 @@ impl CallbackStore {
         CallbackStore {
             callback,
             can_replace: can("replace"),
+            can_replace_many: can("replaceMany"),
             can_scan: can("scan"),
             can_close: can("close"),
         }
@@ -39,6 +45,29 @@ impl CallbackStore {
             .map_err(|error| Error::new(self.callback.failed(), error.to_string()))?;
         let answer = self.callback.call(op, json).await?;
         envelope::decode(&answer, self.callback.failed())
+    }
+}
+
+/// What `replaceMany` takes for each item.
+#[derive(Serialize)]
+struct Swap<'a> {
+    record: &'a KeyRecord,
+    expected: Expected<'a>,
+}
+
+#[derive(Serialize)]
+struct Expected<'a> {
+    sealed: &'a str,
+}
+
+impl<'a> From<&'a Replacement> for Swap<'a> {
+    fn from(item: &'a Replacement) -> Self {
+        Swap {
+            record: &item.record,
+            expected: Expected {
+                sealed: &item.expected_sealed,
+            },
+        }
     }
 }
 
@@ -70,6 +99,14 @@ impl KeyStore for CallbackStore {
         }
         let arguments = json!({ "record": record, "expected": { "sealed": expected_sealed } });
         self.call("replace", &arguments).await.map(Some)
+    }
+
+    async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Option<Vec<bool>>> {
+        if !self.can_replace_many {
+            return replace_each(self, items).await;
+        }
+        let arguments: Vec<_> = items.iter().map(Swap::from).collect();
+        self.call("replaceMany", &arguments).await.map(Some)
     }
 
     async fn scan(&self, options: &ScanOptions) -> Result<Option<ScanPage>> {

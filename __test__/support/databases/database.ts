@@ -13,6 +13,9 @@ export interface Database {
   reopen(): KeyStore | Promise<KeyStore>;
   /** Ends the client of a store that {@link create} made. */
   disconnect(store: KeyStore): Promise<void>;
+  /** A store over a table that nobody made, and one that may make it at the same time as others;
+   * absent where there is nothing to make. */
+  unmade?(): { store: KeyStore & { migrate?(): Promise<void> }; drop(): Promise<unknown> };
   /** Sets columns (in the names of records) of one user's row, as an administrator's tool does. */
   edit(userId: string, columns: Record<string, string>): Promise<void>;
   close(): Promise<void>;
@@ -73,14 +76,14 @@ export class Clients<Client> {
 export async function database<Client>(
   clients: Clients<Client>,
   over: (client: Client) => KeyStore,
-  { empty, edit, close }: Pick<Database, "edit" | "close"> & { empty(): Promise<unknown> },
+  own: Pick<Database, "edit" | "close" | "unmade"> & { empty(): Promise<unknown> },
 ): Promise<Database> {
   let shared: KeyStore | undefined;
   const other = await clients.store(over);
   return {
     async create() {
       shared ??= await clients.store(over);
-      await empty();
+      await own.empty();
       return shared;
     },
     reopen: () => other,
@@ -88,10 +91,11 @@ export async function database<Client>(
       shared = undefined;
       await clients.disconnect(store);
     },
-    edit,
+    edit: own.edit,
+    ...(own.unmade === undefined ? {} : { unmade: own.unmade }),
     async close() {
       await clients.close();
-      await close();
+      await own.close();
     },
   };
 }

@@ -56,7 +56,7 @@ async function mysqlDatabase<Client>(
   clients: Clients<Client>,
   over: (client: Client, options: { table: string }) => MySqlStore,
 ): Promise<Database> {
-  const admin = mysql.createPool({ uri: url, connectionLimit: 1 });
+  const admin = mysql.createPool({ uri: url, connectionLimit: 4 });
   const table = `byok_test.${newTable()}`;
   await admin.query("CREATE DATABASE IF NOT EXISTS byok_test");
   await new MySqlStore(admin, { table }).migrate();
@@ -67,6 +67,10 @@ async function mysqlDatabase<Client>(
       const values = [...Object.values(columns), userId];
       await admin.query(`UPDATE ${table} SET ${set} WHERE user_id = ?`, values);
     },
+    unmade: () => ({
+      store: new MySqlStore(admin, { table: `${table}_unmade` }),
+      drop: () => admin.query(`DROP TABLE IF EXISTS ${table}_unmade`),
+    }),
     async close() {
       await admin.query(`DROP TABLE ${table}`);
       await admin.end();

@@ -76,7 +76,7 @@ async function postgresDatabase<Client>(
   clients: Clients<Client>,
   over: (client: Client, options: { table: string }) => PostgresStore,
 ): Promise<Database> {
-  const admin = new pg.Pool({ connectionString: hasty(url), max: 1 });
+  const admin = new pg.Pool({ connectionString: hasty(url), max: 4 });
   const table = newTable();
   await new PostgresStore(admin, { table }).migrate();
   return await database(clients, (client) => over(client, { table }), {
@@ -87,6 +87,10 @@ async function postgresDatabase<Client>(
       const where = `WHERE user_id = $${values.length + 1}`;
       await admin.query(`UPDATE ${table} SET ${set} ${where}`, [...values, userId]);
     },
+    unmade: () => ({
+      store: new PostgresStore(admin, { table: `${table}_unmade` }),
+      drop: () => admin.query(`DROP TABLE IF EXISTS ${table}_unmade`),
+    }),
     async close() {
       await admin.query(`DROP TABLE ${table}`);
       await admin.end();

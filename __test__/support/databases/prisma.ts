@@ -63,6 +63,11 @@ async function prismaDatabase(url: string): Promise<Database> {
       const where = `WHERE "userId" = $${values.length}`;
       await admin.query(`UPDATE ${table} SET ${set.join(", ")} ${where}`, values);
     },
+    unmade: () => {
+      const adapter = new PrismaPg(admin, { schema: "byok_test_nowhere" });
+      const prisma = new PrismaClient({ adapter });
+      return { store: new PrismaStore(prisma.byokKey), drop: () => prisma.$disconnect() };
+    },
     async close() {
       await admin.query(`DROP SCHEMA ${schema} CASCADE`);
       await admin.end();

@@ -1,6 +1,6 @@
-//! What requests for embeddings, speech, transcripts and images become at OpenAI, Azure and the providers
-//! that speak like OpenAI, and what is read from answers that no recording has. Each `fixtures/<provider>/capabilities.json` holds requests and
-//! exactly what is sent for them; a provider is covered by having one.
+//! What requests become at each provider, and what is read from answers that no recording has. Each
+//! `fixtures/<provider>/capabilities.json` holds requests and exactly what is sent for them; a provider is
+//! covered by having one.
 
 use std::fs;
 use std::path::Path;
@@ -22,9 +22,6 @@ use byok_core::provider::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-
-/// Providers with an API of their own have tests of their own: `capability_requests.rs`.
-const OTHERS: &[&str] = &["gemini", "elevenlabs", "deepgram", "cohere", "voyage"];
 
 /// A built-in provider, or `own`: a server that an app named.
 fn provider(id: &str) -> Arc<dyn Provider> {
@@ -157,11 +154,8 @@ fn fixtures() -> Vec<(String, Value)> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let file = path.join("capabilities.json");
-        let id = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if OTHERS.contains(&&*id) {
-            continue;
-        }
         let Ok(text) = fs::read(file) else { continue };
+        let id = path.file_name().unwrap().to_str().unwrap().to_owned();
         all.push((id, serde_json::from_slice(&text).unwrap()));
     }
     all
@@ -199,13 +193,10 @@ fn answered_as(content_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(header::CONTENT_TYPE, value)])
 }
 
-/// Audio, content type, input tokens and output tokens.
-fn listen(
-    id: &str,
-    request: Value,
-    content_type: &'static str,
-    body: &[u8],
-) -> Result<(Vec<u8>, String, Option<u64>, Option<u64>)> {
+/// Audio, its type, and what was counted: input and output tokens.
+type Heard = (Vec<u8>, String, Option<u64>, Option<u64>);
+
+fn listen(id: &str, request: Value, content_type: &'static str, body: &[u8]) -> Result<Heard> {
     let request: SpeechRequest = parse(&request);
     let provider = provider(id);
     let speech = provider.speech().unwrap();

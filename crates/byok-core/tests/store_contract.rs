@@ -50,6 +50,7 @@ over_every_store! {
     contract::delete_says_whether_there_was_a_record,
     contract::list_holds_one_users_records_of_one_namespace_in_order,
     contract::replace_writes_only_over_the_expected_record,
+    contract::many_swaps_at_once_are_answered_each_in_its_place,
     contract::a_closed_store_refuses_every_call_and_closes_again,
     race::concurrent_replaces_lose_no_update,
     race::concurrent_sets_of_many_users_all_arrive,

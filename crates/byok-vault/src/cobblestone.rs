@@ -5,12 +5,10 @@
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit};
-use hmac::Hmac;
-use sha2::Sha512;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::hkdf;
+use crate::input_key::InputKey;
 
 pub(crate) const SALT_BYTES: usize = 24;
 pub(crate) const COMMITMENT_BYTES: usize = 32;
@@ -21,20 +19,6 @@ pub(crate) const FULL_CHUNK_BYTES: usize = 16_384;
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const LABEL: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
-
-/// An input key as the HMAC state it sets up, so that the two key blocks are hashed once and not
-/// for every record.
-pub(crate) type InputKey = Hmac<Sha512>;
-
-/// Sets up the HMAC state of a 32-byte input key.
-pub(crate) fn input_key(key: &[u8; KEY_BYTES]) -> InputKey {
-    // HMAC pads a short key with zeros to a block (RFC 2104), so this is HMAC under `key`.
-    let mut block = hmac::digest::Key::<InputKey>::default();
-    block[..KEY_BYTES].copy_from_slice(key);
-    let state = InputKey::new(&block);
-    block.as_mut_slice().zeroize();
-    state
-}
 
 /// The key, base nonce and commitment of one message.
 pub(crate) struct Message {
@@ -54,11 +38,7 @@ impl Message {
     ) -> Self {
         let mut okm = Zeroizing::new([0; KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES]);
         let [first, second, third] = context;
-        hkdf::expand(
-            input_key,
-            &[LABEL, salt, first, second, third],
-            okm.as_mut_slice(),
-        );
+        input_key.expand(&[LABEL, salt, first, second, third], &mut okm);
         Self { okm }
     }
 

@@ -96,6 +96,22 @@ impl VaultError {
         }
     }
 
+    pub(crate) fn not_opened(message: &'static str) -> Self {
+        Self {
+            kind: VaultErrorKind::DecryptFailed,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn unknown_foreign_key(fingerprint: String) -> Self {
+        let message =
+            format!("It is sealed with the key {fingerprint}, which was not given. Add that key.");
+        Self {
+            kind: VaultErrorKind::UnknownMasterKey { kid: fingerprint },
+            message: message.into(),
+        }
+    }
+
     pub(crate) fn random(source: getrandom::Error) -> Self {
         Self {
             kind: VaultErrorKind::Random,

@@ -24,23 +24,28 @@
 mod cobblestone;
 mod context;
 mod error;
+mod foreign;
 mod hex;
 mod hkdf;
+mod input_key;
 mod key_ring;
 #[allow(unsafe_code)]
 mod locked_pages;
 mod master_key;
 mod payload;
 mod record;
+mod resealer;
 mod secret;
 #[cfg(test)]
 mod tests;
 
 pub use context::Context;
 pub use error::{VaultError, VaultErrorKind};
-pub use key_ring::KeyRing;
+pub use foreign::{ForeignFormat, ForeignKeys};
+pub use key_ring::{KeyRing, Resealed};
 pub use locked_pages::MemoryProtection;
 pub use master_key::{MasterKey, generate_master_key};
 pub use payload::Payload;
-pub use record::kid_of;
+pub use record::{kid_in_prefix, kid_of};
+pub use resealer::Resealer;
 pub use secret::Secret;

@@ -38,6 +38,23 @@ pub fn kid_of(sealed: &str) -> Result<String, VaultError> {
     Ok(hex::encode(Record::parse(sealed)?.kid()))
 }
 
+/// The id of the master key that a record's first 22 characters name, whatever comes after them: of
+/// a record that was cut short or edited, too. `None` when they are not how a record begins.
+///
+/// ```
+/// use byok_vault::kid_in_prefix;
+///
+/// assert_eq!(kid_in_prefix("byok1.AQEAAH7FDC6eC0MJ cut").as_deref(), Some("7ec50c2e9e0b4309"));
+/// assert_eq!(kid_in_prefix("byok1.AQEAAH7FDC6e"), None);
+/// ```
+pub fn kid_in_prefix(sealed: &str) -> Option<String> {
+    let encoded = sealed.get(..PREFIX_CHARS)?.strip_prefix(TEXT_PREFIX)?;
+    let mut bytes = [0; HEADER_BYTES];
+    URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes).ok()?;
+    let (_, kid) = bytes.split_last_chunk()?;
+    (bytes == header(kid)).then(|| hex::encode(kid))
+}
+
 /// The header of a record under master key `kid`.
 pub(crate) fn header(kid: &[u8; KID_BYTES]) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];

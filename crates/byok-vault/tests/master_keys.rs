@@ -6,7 +6,8 @@ mod support;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use byok_vault::{
-    KeyRing, MasterKey, MemoryProtection, VaultError, VaultErrorKind, generate_master_key, kid_of,
+    KeyRing, MasterKey, MemoryProtection, VaultError, VaultErrorKind, generate_master_key,
+    kid_in_prefix, kid_of,
 };
 use support::{context, key, payload, ring, ring_of};
 
@@ -208,6 +209,8 @@ fn a_rotation_moves_every_record_to_the_current_key() {
         .reseal(&context(), &sealed)
         .unwrap()
         .expect("was under the previous key");
+    assert_eq!(moved.fingerprint, ring(2).fingerprint(b"sk-test"));
+    let moved = moved.sealed;
     assert!(moved.starts_with(both.current_prefix()));
     assert_eq!(moved.len(), sealed.len());
     assert_ne!(moved[22..54], sealed[22..54], "the salt is fresh");
@@ -235,6 +238,42 @@ fn reseal_refuses_a_record_of_another_tuple_and_a_changed_one() {
         .reseal(&context(), std::str::from_utf8(&changed).unwrap())
         .unwrap_err();
     assert_eq!(error.kind(), &VaultErrorKind::DecryptFailed);
+}
+
+#[test]
+fn a_resealer_gives_every_record_a_salt_of_its_own() {
+    let both = ring_of(2, &[1]);
+    let mut resealer = both.resealer();
+    let mut salts = std::collections::HashSet::new();
+    for number in 0..300 {
+        let key = format!("sk-{number}");
+        let sealed = ring(1).seal(&context(), &payload(&key)).unwrap();
+        let moved = resealer.reseal(&context(), &sealed).unwrap().unwrap();
+        assert!(salts.insert(moved.sealed[22..54].to_owned()));
+        let opened = ring(2).open(&context(), &moved.sealed).unwrap();
+        assert_eq!(opened.api_key.expose(), key.as_bytes());
+        assert!(
+            resealer
+                .reseal(&context(), &moved.sealed)
+                .unwrap()
+                .is_none()
+        );
+    }
+}
+
+#[test]
+fn a_record_that_was_cut_short_still_names_its_master_key() {
+    let sealed = ring(1).seal(&context(), &payload("sk-test")).unwrap();
+    let kid = &ring(1).kids()[0].clone();
+    for length in 22..sealed.len() {
+        assert_eq!(kid_in_prefix(&sealed[..length]).as_ref(), Some(kid));
+    }
+    for length in 0..22 {
+        assert_eq!(kid_in_prefix(&sealed[..length]), None);
+    }
+    let newer = sealed.replacen("byok1.AQEA", "byok1.AgEA", 1);
+    assert_eq!(kid_in_prefix(&newer), None);
+    assert_eq!(kid_in_prefix("byok1.ÄÄÄÄÄÄÄÄÄÄ"), None);
 }
 
 #[test]

@@ -58,6 +58,13 @@ impl OpenKey {
             addresses,
         };
         open.base_url = open.find_base_url()?;
+        // The built-in local servers: without the app's word any user could have this machine call itself.
+        if open.base_url.starts_with("http:") && !open.registered.allow_private_network {
+            return Err(Error::invalid_argument(format!(
+                "{0} is a server on your own machine or network. Allow it with new BYOK({{ providers: {{ {0}: {{ allowPrivateNetwork: true }} }} }}).",
+                open.registered.id()
+            )));
+        }
         Ok(open)
     }
 

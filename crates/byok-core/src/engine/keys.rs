@@ -393,7 +393,7 @@ fn rejected(engine: &Engine, open: &OpenKey, error: Error) -> Error {
     error.recoded(Code::KeyRejected, message)
 }
 
-fn timestamp(at: Timestamp) -> String {
+pub(super) fn timestamp(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 

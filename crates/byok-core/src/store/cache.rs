@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{KeyId, KeyRecord, KeyStore, ScanOptions, ScanPage};
+use super::{KeyId, KeyRecord, KeyStore, Replacement, ScanOptions, ScanPage};
 use crate::error::{Error, Result};
 
 /// Limits of the cache.
@@ -127,6 +127,14 @@ impl KeyStore for CachedStore {
     async fn replace(&self, record: &KeyRecord, expected_sealed: &str) -> Result<Option<bool>> {
         let _writing = Writing::begin(&record.id);
         self.inner.replace(record, expected_sealed).await
+    }
+
+    async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Option<Vec<bool>>> {
+        let _writing: Vec<_> = items
+            .iter()
+            .map(|item| Writing::begin(&item.record.id))
+            .collect();
+        self.inner.replace_many(items).await
     }
 
     async fn scan(&self, options: &ScanOptions) -> Result<Option<ScanPage>> {

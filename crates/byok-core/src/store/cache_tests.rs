@@ -164,6 +164,13 @@ async fn a_write_of_this_process_is_seen_at_once_by_all_its_caches() {
     expect(Some("1"), "set").await;
     other.replace(&record("w", "2"), "1").await.unwrap();
     expect(Some("2"), "replace").await;
+    let swap = Replacement {
+        record: record("w", "2b"),
+        expected_sealed: "2".to_owned(),
+    };
+    let swapped = other.replace_many([swap].into()).await.unwrap();
+    assert_eq!(swapped, Some(vec![true]));
+    expect(Some("2b"), "replace_many").await;
     plain.set(&record("w", "3")).await.unwrap();
     expect(Some("3"), "set by an engine without a cache").await;
     plain.delete(&id("w")).await.unwrap();

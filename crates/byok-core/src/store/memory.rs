@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound::{Included, Unbounded};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 
-use super::{KeyId, KeyRecord, KeyStore, SCAN_BUDGET, ScanOptions, ScanPage};
+use super::{KeyId, KeyRecord, KeyStore, Replacement, SCAN_BUDGET, ScanOptions, ScanPage};
 use super::{closed, cursor, packed, page_limit};
 use crate::error::Result;
 
@@ -87,6 +87,19 @@ impl MemoryStore {
         }
     }
 
+    fn swap(&self, record: &KeyRecord, expected_sealed: &str) -> Result<bool> {
+        let key = self.key(&record.id);
+        let fields = packed::pack_fields(record)?;
+        let mut shard = self.write(key.owner)?;
+        Ok(match shard.get_mut(&key) {
+            Some(stored) if packed::sealed(stored) == expected_sealed => {
+                *stored = fields;
+                true
+            }
+            _ => false,
+        })
+    }
+
     fn page(&self, options: &ScanOptions) -> Result<ScanPage> {
         let limit = page_limit(options)?;
         let from = options.cursor.as_deref().map(cursor::decode).transpose()?;
@@ -158,16 +171,15 @@ impl KeyStore for MemoryStore {
     }
 
     async fn replace(&self, record: &KeyRecord, expected_sealed: &str) -> Result<Option<bool>> {
-        let key = self.key(&record.id);
-        let fields = packed::pack_fields(record)?;
-        let mut shard = self.write(key.owner)?;
-        Ok(Some(match shard.get_mut(&key) {
-            Some(stored) if packed::sealed(stored) == expected_sealed => {
-                *stored = fields;
-                true
-            }
-            _ => false,
-        }))
+        self.swap(record, expected_sealed).map(Some)
+    }
+
+    async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Option<Vec<bool>>> {
+        items
+            .iter()
+            .map(|item| self.swap(&item.record, &item.expected_sealed))
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     async fn scan(&self, options: &ScanOptions) -> Result<Option<ScanPage>> {

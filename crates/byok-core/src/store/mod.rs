@@ -11,7 +11,10 @@ pub use cache::{CacheConfig, CachedStore};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteStore, SqliteUsage};
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -98,6 +101,13 @@ pub struct ScanOptions {
     pub not_prefix: Option<String>,
 }
 
+/// One compare-and-swap of [`KeyStore::replace_many`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replacement {
+    pub record: KeyRecord,
+    pub expected_sealed: String,
+}
+
 /// A place for records. `set` replaces a record of the same id as a whole: a reader sees the old or
 /// the new one, never a mixture.
 #[async_trait]
@@ -116,12 +126,37 @@ pub trait KeyStore: Send + Sync {
     /// is gone). `None`: this store can't compare and swap.
     async fn replace(&self, record: &KeyRecord, expected_sealed: &str) -> Result<Option<bool>>;
 
+    /// Many swaps at once: for each item, in its order, whether it was written. Each is atomic by
+    /// itself. `None`: this store can't compare and swap.
+    async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Option<Vec<bool>>> {
+        replace_each(self, items).await
+    }
+
     /// Walks all records of all namespaces in a stable order. `None`: this store can't scan.
     async fn scan(&self, options: &ScanOptions) -> Result<Option<ScanPage>>;
 
     /// Releases what the store holds. Calls after it fail with `CLOSED`; closing twice is fine.
     async fn close(&self) -> Result<()>;
 }
+
+/// `replace_many` for a store that has only `replace`.
+pub async fn replace_each<S: KeyStore + ?Sized>(
+    store: &S,
+    items: Arc<[Replacement]>,
+) -> Result<Option<Vec<bool>>> {
+    let swaps = stream::iter(0..items.len()).map(|index| {
+        let items = items.clone();
+        async move {
+            let item = &items[index];
+            store.replace(&item.record, &item.expected_sealed).await
+        }
+    });
+    let answers: Vec<_> = swaps.buffered(REPLACES_AT_ONCE).try_collect().await?;
+    Ok(answers.into_iter().collect())
+}
+
+/// How many calls of `replace` are under way in a store that has nothing better.
+const REPLACES_AT_ONCE: usize = 16;
 
 /// How many records one call of a native store's `scan` looks at, left out ones included.
 const SCAN_BUDGET: usize = 4_096;

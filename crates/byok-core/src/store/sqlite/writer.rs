@@ -13,7 +13,7 @@ use super::database::Location;
 use super::reader::interrupted;
 use super::{row, usage};
 use crate::error::Result;
-use crate::store::{KeyId, KeyRecord, closed};
+use crate::store::{KeyId, KeyRecord, Replacement, closed};
 use crate::usage::UsageRecord;
 
 /// Writes in one transaction at most: other processes wait for so long.
@@ -24,10 +24,7 @@ const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(250);
 pub(super) enum Write {
     Set(KeyRecord),
     Delete(KeyId),
-    Replace {
-        record: KeyRecord,
-        expected_sealed: String,
-    },
+    Replace(Replacement),
     Usage(Vec<UsageRecord>),
 }
 
@@ -36,10 +33,7 @@ impl Write {
         match self {
             Write::Set(record) => row::set(connection, record),
             Write::Delete(id) => row::delete(connection, id),
-            Write::Replace {
-                record,
-                expected_sealed,
-            } => row::replace(connection, record, expected_sealed),
+            Write::Replace(item) => row::replace(connection, item),
             Write::Usage(records) => usage::insert(connection, records).map(|()| true),
         }
     }
@@ -87,6 +81,18 @@ impl Writer {
             let batch = tokio::task::spawn_blocking(move || run_batch(turn, &queue, &location));
             batch.await.map_err(interrupted)?;
         }
+    }
+
+    /// Makes all swaps in one transaction, or none of them when one can't be made.
+    pub(super) async fn replace_many(&self, items: Arc<[Replacement]>) -> Result<Vec<bool>> {
+        let mut turn = self.connection.clone().lock_owned().await;
+        let location = self.location.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = turn.as_mut().ok_or_else(closed)?;
+            let swap = |transaction: &_, item: &_| row::replace(transaction, item);
+            in_transaction(connection, &items, swap).map_err(|error| location.error(error))
+        });
+        task.await.map_err(interrupted)?
     }
 
     /// A read on this connection, for a database that has no other.
@@ -144,7 +150,8 @@ fn run_batch(
 }
 
 fn commit(connection: &mut Connection, jobs: Vec<Job>, location: &Location) {
-    match commit_together(connection, &jobs) {
+    let apply = |transaction: &_, job: &Job| job.write.apply(transaction);
+    match in_transaction(connection, &jobs, apply) {
         Ok(written) => {
             jobs.into_iter()
                 .zip(written)
@@ -167,11 +174,15 @@ fn commit(connection: &mut Connection, jobs: Vec<Job>, location: &Location) {
     }
 }
 
-fn commit_together(connection: &mut Connection, jobs: &[Job]) -> rusqlite::Result<Vec<bool>> {
+fn in_transaction<T>(
+    connection: &mut Connection,
+    items: &[T],
+    write: impl Fn(&Connection, &T) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<Vec<bool>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let written = jobs
+    let written = items
         .iter()
-        .map(|job| job.write.apply(&transaction))
+        .map(|item| write(&transaction, item))
         .collect::<rusqlite::Result<_>>()?;
     transaction.commit()?;
     Ok(written)

@@ -519,4 +519,26 @@ test("closing ends a body that is being read", async () => {
   );
   await other.close();
   await rejected;
+
+  for (const body of ["x", streamOf(large)])
+    await assert.rejects(
+      other.use("u").fetch("openai")(url(), { ...half, body }),
+      failsWith("CLOSED"),
+    );
+  await sleep(50); // for a rejection that nobody handles
+});
+
+test("a caller's stream is told when its request can't be sent", async () => {
+  let told: unknown;
+  const body = new ReadableStream({
+    pull: (stream) => stream.enqueue(new Uint8Array(1 << 20)),
+    cancel(reason) {
+      told = reason;
+    },
+  });
+  await assert.rejects(
+    ours("https://evil.example/", { ...half, body }),
+    failsWith("INVALID_ARGUMENT"),
+  );
+  await until(async () => (told instanceof BYOKError ? true : undefined));
 });

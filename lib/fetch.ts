@@ -89,12 +89,17 @@ export async function send(
     if (encoded.upload !== undefined) tellOfAbort(encoded.upload, signal);
     return { json: encodeJson(json, "fetch()"), bytes: encoded.bytes };
   });
+  // Whether anybody waits for it or not: an engine that is closed does not.
+  payload.catch(() => {});
   const answer = new ByteStream<Head>(() => engine.openBytes("forward", payload), signal);
   let head: Head;
   try {
     head = await answer.head();
   } catch (error) {
-    body?.upload?.cancel(error);
+    payload.then(
+      () => body?.upload?.cancel(error),
+      () => {},
+    );
     throw failed(error, "fetch failed");
   }
   const source: Source<Buffer> = {
@@ -123,9 +128,18 @@ const BODILESS = [101, 204, 205, 304];
 function responseOf(head: Head, source: Source<Buffer>, method: string): Response {
   const { status, statusText, headers, url } = head;
   const hasBody = method !== "HEAD" && !BODILESS.includes(status);
-  if (!hasBody) source.cancel();
+  if (!hasBody) void drain(source);
   const body = hasBody ? readableStream(source) : null;
   return from(url, new Response(body, { status, statusText, headers }));
+}
+
+/** Reads to an end that is there already. */
+async function drain(source: Source<Buffer>): Promise<void> {
+  try {
+    while ((await source.take()) !== undefined);
+  } catch {
+    // Nobody asked for a body, so nobody misses one.
+  }
 }
 
 /** Says where a response came from, for which its constructor has no place. */

@@ -129,7 +129,7 @@ enum Reading {
     Events {
         decoder: SseDecoder,
         parser: Box<dyn ChatStream>,
-        fold: ChatFold,
+        fold: Box<ChatFold>,
     },
     Whole(Vec<u8>),
 }
@@ -152,7 +152,7 @@ impl Meter {
             Some(chat) if content_type.starts_with("text/event-stream") => Reading::Events {
                 decoder: SseDecoder::new(max_event_bytes),
                 parser: chat.stream(&request_like(path)),
-                fold: ChatFold::streaming(),
+                fold: Box::new(ChatFold::streaming()),
             },
             _ if content_type.starts_with("application/json") => Reading::Whole(Vec::new()),
             _ => Reading::Nothing,

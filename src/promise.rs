@@ -28,7 +28,7 @@ pub fn spawn<'env>(
     future: impl Future<Output = String> + Send + 'static,
 ) -> napi::Result<PromiseRaw<'env, String>> {
     let failed = || envelope::error(&bug());
-    spawn_as(env, future, failed, |env, text| value(env, text))
+    spawn_as(env, future, failed, value)
 }
 
 /// As [`spawn`], for a result that may be bytes: they become a `Buffer` of JavaScript's own memory,
@@ -140,8 +140,10 @@ struct Queue {
 struct Answer {
     promise: RawPromise,
     /// Asked on JavaScript's thread, so that a stream's answer is all that has come until then.
-    make: Box<dyn FnOnce(&Env) -> napi::Result<sys::napi_value> + Send>,
+    make: MakeValue,
 }
+
+type MakeValue = Box<dyn FnOnce(&Env) -> napi::Result<sys::napi_value> + Send>;
 
 /// It means nothing but on JavaScript's thread, and is just carried elsewhere.
 struct RawPromise(sys::napi_deferred);

@@ -107,6 +107,8 @@ impl Answer {
 }
 
 /// A piece of a streamed answer.
+// Named as they are written in JavaScript.
+#[allow(clippy::enum_variant_names)]
 #[derive(Debug, Deserialize)]
 #[serde(
     tag = "type",

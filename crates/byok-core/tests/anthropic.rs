@@ -86,7 +86,7 @@ fn requests_are_written_as_their_fixtures_say() {
         let headers: Value = wire
             .headers
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .map(|(name, value)| (name.clone().into_owned(), json!(value)))
             .collect();
         let expected = case.get("headers").cloned().unwrap_or(json!({}));
         assert_eq!(headers, expected, "{name}");

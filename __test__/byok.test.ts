@@ -157,6 +157,7 @@ test("the store is handed over natively, or as callbacks when it is the applicat
     "delete",
     "list",
     "replace",
+    "replaceMany",
     "scan",
     "close",
   ]);

@@ -28,6 +28,8 @@ before(async () => {
   byok = new BYOK({
     masterKey: MASTER,
     store: new MemoryStore(),
+    // Recorded refusals must not keep the key from the next recording.
+    health: { invalidAfter: 0 },
     providers: { openai: at("/v1"), anthropic: at(""), gemini: at("/v1beta") },
   });
   for (const provider of ["openai", "anthropic", "gemini"]) {

@@ -183,7 +183,7 @@ test("the app's limits hold, and a refused call is no TypeError", async () => {
 });
 
 test("a key that the provider refuses is remembered as invalid", async () => {
-  const byok = libraryAt(practice);
+  const byok = libraryAt(practice, { health: { invalidAfter: 1 } });
   stops.unshift(() => byok.close());
   const wrong = { userId: "u", provider: "openai", apiKey: "sk-wrong-0123456789abcdef" };
   await byok.registerKey({ ...wrong, validate: false });

@@ -20,7 +20,7 @@ after(() => {
 
 async function withKey(apiKey: string, options: Partial<BYOKOptions> = {}): Promise<BYOK> {
   const providers = providersAt(practice, "", { maxRetries: 0 });
-  const byok = libraryAt(practice, { providers, ...options });
+  const byok = libraryAt(practice, { providers, health: {}, ...options });
   await byok.registerKey({ userId: "u", provider: "openai", apiKey, validate: false });
   return byok;
 }

@@ -38,7 +38,14 @@ before(async () => {
   linkToRecorded();
   const here = { baseURL: `${replay.origin}/v1`, allowPrivateNetwork: true };
   const providers = Object.fromEntries(PROVIDERS.map((provider) => [provider, here]));
-  const byok = new BYOK({ masterKey: randomBytes(32), store: new MemoryStore(), providers });
+  // Recorded refusals are answers like any other here.
+  const health = { invalidAfter: 0 };
+  const byok = new BYOK({
+    masterKey: randomBytes(32),
+    store: new MemoryStore(),
+    providers,
+    health,
+  });
   for (const provider of PROVIDERS)
     await byok.registerKey({ userId: "u", provider, apiKey: "sk-test-0123", validate: false });
   user = byok.use("u", { maxRetries: 0 });

@@ -62,7 +62,14 @@ before(async () => {
     const here = { baseURL: `${replay.origin}/v1`, allowPrivateNetwork: true };
     providers[name] = name.startsWith("own-") ? { type: "openai-compatible", ...here } : here;
   }
-  const byok = new BYOK({ masterKey: randomBytes(32), store: new MemoryStore(), providers });
+  // Recorded refusals are answers like any other here.
+  const health = { invalidAfter: 0 };
+  const byok = new BYOK({
+    masterKey: randomBytes(32),
+    store: new MemoryStore(),
+    providers,
+    health,
+  });
   for (const provider of names)
     await byok.registerKey({
       userId: "u",

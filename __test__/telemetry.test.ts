@@ -45,7 +45,7 @@ after(() => {
 });
 
 async function observed(options: Partial<BYOKOptions>): Promise<BYOK> {
-  const byok = libraryAt(practice, options);
+  const byok = libraryAt(practice, { health: {}, ...options });
   await byok.registerKey({ userId: "u", provider: "openai", apiKey: practice.openaiKey });
   return byok;
 }

@@ -58,11 +58,16 @@ impl OpenKey {
             addresses,
         };
         open.base_url = open.find_base_url()?;
-        // The built-in local servers: without the app's word any user could have this machine call itself.
+        // Without the app's word any user could have this machine call itself, or send a key in clear text.
         if open.base_url.starts_with("http:") && !open.registered.allow_private_network {
+            let id = open.registered.id();
+            let what = if is_own {
+                format!("{id} is a server on your own machine or network.")
+            } else {
+                format!("The endpoint stored with this {id} key is not a public one with https:.")
+            };
             return Err(Error::invalid_argument(format!(
-                "{0} is a server on your own machine or network. Allow it with new BYOK({{ providers: {{ {0}: {{ allowPrivateNetwork: true }} }} }}).",
-                open.registered.id()
+                "{what} Allow it with new BYOK({{ providers: {{ {id}: {{ allowPrivateNetwork: true }} }} }})."
             )));
         }
         Ok(open)

@@ -20,19 +20,23 @@ run("npm", ["run", "--silent", "build:test"]);
 await startServices();
 // `run` ends this process when a command fails; what was started stays then, for a look at it.
 step("Node tests on the debug build");
-nodeTests("dist-test", "__test__");
+nodeTests();
 await stopServices();
 
 build({ release: true });
 step("Node tests of the package as it ships");
-nodeTests("dist-test/package");
+nodeTests("package");
 
-function nodeTests(...folders) {
-  const files = folders.flatMap((folder) =>
-    readdirSync(join(root, folder))
-      .filter((name) => /\.test\.(js|mjs)$/.test(name))
-      .sort()
-      .map((name) => join(folder, name)),
-  );
+/** The tests of a folder of `__test__`, the compiled ones by the names of their sources: what was compiled
+ * from a file that is gone stays out. */
+function nodeTests(folder = "") {
+  const files = readdirSync(join(root, "__test__", folder))
+    .filter((name) => /\.test\.(ts|mjs)$/.test(name))
+    .sort()
+    .map((name) =>
+      name.endsWith(".ts")
+        ? join("dist-test", folder, name.replace(/ts$/, "js"))
+        : join("__test__", folder, name),
+    );
   run(process.execPath, ["--test", "--test-reporter=spec", "--test-timeout=600000", ...files]);
 }

@@ -8,14 +8,14 @@ import {
   createProviderRegistry,
   embedMany,
   generateImage,
-  experimental_generateSpeech as generateSpeech,
+  generateSpeech,
   generateText,
   jsonSchema,
   Output,
   stepCountIs,
   streamText,
   tool,
-  experimental_transcribe as transcribe,
+  transcribe,
 } from "ai";
 import type { BYOK } from "../dist/index.js";
 import { laidOut, layoutOf } from "../dist/sdk/ai/layout.js";

@@ -17,13 +17,13 @@ import { Mistral } from "@mistralai/mistralai";
 import { HTTPClient } from "@mistralai/mistralai/lib/http.js";
 import {
   embed,
-  experimental_generateSpeech as generateSpeech,
+  generateSpeech,
   generateText,
   jsonSchema,
   type LanguageModel,
   streamText,
   tool,
-  experimental_transcribe as transcribe,
+  transcribe,
 } from "ai";
 import { CohereClientV2 } from "cohere-ai";
 import Groq from "groq-sdk";

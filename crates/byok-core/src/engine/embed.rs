@@ -5,15 +5,14 @@ use std::ops::Range;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use serde_json::Value;
 
 use super::Engine;
 use super::exchange::OpenKey;
+use super::gathered::{Said, gather};
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
+use crate::capability::Capability;
 use crate::capability::embed::{EmbedRequest, EmbedResult, EmbedUsage};
-use crate::capability::meta::Meta;
-use crate::capability::{Capability, Warning};
 use crate::error::{Code, Error, Result};
 use crate::progress::Progress;
 use crate::provider::{BatchLimit, EmbedBatch, EmbedProvider, Provider, ScriptedEmbed};
@@ -25,11 +24,9 @@ const BATCHES_AT_ONCE: usize = 4;
 /// One answered batch.
 struct Answered {
     range: Range<usize>,
-    batch: EmbedBatch,
-    warnings: Vec<Warning>,
-    request_id: Option<String>,
-    raw: Option<Value>,
-    retries: u32,
+    vectors: Vec<Vec<f32>>,
+    input_tokens: Option<u64>,
+    said: Said,
 }
 
 impl Engine {
@@ -123,14 +120,13 @@ impl Engine {
             .map_err(|error| key.blame(error).with_request_id(request_id.as_deref()))?;
         Ok(Answered {
             range,
-            batch,
-            warnings,
-            request_id,
-            raw: attempt
-                .routing
-                .include_raw
-                .then(|| serde_json::from_slice(&body).unwrap_or_default()),
-            retries: head.retries,
+            vectors: batch.vectors,
+            input_tokens: batch.input_tokens,
+            said: Said {
+                model: batch.model,
+                id: batch.id,
+                ..Said::new(attempt, &head, &body, request_id, warnings)
+            },
         })
     }
 }
@@ -229,26 +225,16 @@ fn put_together(
     mut attempt: Attempt,
     answered: Vec<Answered>,
 ) -> Result<(EmbedResult, Vec<Vec<u8>>)> {
-    let model = match answered.iter().find_map(|batch| batch.batch.model.clone()) {
-        Some(model) => model,
-        None => attempt.model()?,
-    };
-    let count = answered.iter().map(|batch| batch.batch.vectors.len()).sum();
+    let count = answered.iter().map(|batch| batch.vectors.len()).sum();
     let dimensions = answered
         .first()
-        .and_then(|batch| batch.batch.vectors.first())
+        .and_then(|batch| batch.vectors.first())
         .map_or(0, Vec::len);
     let mut floats = Vec::with_capacity(count * dimensions * 4);
-    let mut meta = Meta {
-        id: answered.iter().find_map(|batch| batch.batch.id.clone()),
-        request_id: answered.iter().find_map(|batch| batch.request_id.clone()),
-        ..route.meta(&attempt, model)
-    };
-    let mut raw = Vec::new();
-    let mut retries = 0;
     let mut input_tokens = Some(0);
+    let mut all = Vec::with_capacity(answered.len());
     for batch in answered {
-        for vector in batch.batch.vectors {
+        for vector in batch.vectors {
             if vector.len() != dimensions {
                 let message = "The provider answered one call with vectors of different lengths.";
                 let error = attempt.key.blame(Error::new(Code::BadResponse, message));
@@ -258,31 +244,16 @@ fn put_together(
             floats.extend(vector.iter().flat_map(|number| number.to_le_bytes()));
         }
         input_tokens = input_tokens
-            .zip(batch.batch.input_tokens)
+            .zip(batch.input_tokens)
             .map(|(sum, tokens)| sum + tokens);
-        for warning in batch.warnings {
-            if !meta.warnings.contains(&warning) {
-                meta.warnings.push(warning);
-            }
-        }
-        raw.extend(batch.raw);
-        retries += batch.retries;
+        all.push(batch.said);
     }
-    meta.raw = attempt.routing.include_raw.then(|| {
-        if raw.len() == 1 {
-            raw.remove(0)
-        } else {
-            raw.into()
-        }
-    });
-    let observation = &mut attempt.observation;
-    observation.answered(retries, meta.request_id.as_deref());
-    observation.model(&meta.model);
-    observation.units(Units {
+    let meta = gather(route, &mut attempt, all)?;
+    attempt.observation.units(Units {
         input_tokens,
         ..Units::default()
     });
-    observation.succeeded();
+    attempt.observation.succeeded();
     let result = EmbedResult {
         count,
         dimensions,

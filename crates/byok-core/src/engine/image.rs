@@ -3,17 +3,16 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use serde_json::Value;
 use url::Url;
 
 use super::Engine;
 use super::exchange::OpenKey;
+use super::gathered::{Said, gather};
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
+use crate::capability::Capability;
 use crate::capability::image::{ImageInfo, ImageRequest, ImageResult, ImageUsage};
 use crate::capability::media::sniff;
-use crate::capability::meta::Meta;
-use crate::capability::{Capability, Warning};
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, RequestBody};
 use crate::provider::{GeneratedImages, ImageProvider, ImageSource, Provider, ScriptedImage};
@@ -26,12 +25,7 @@ struct Answered {
     index: usize,
     images: Vec<(ImageInfo, Vec<u8>)>,
     usage: ImageUsage,
-    model: Option<String>,
-    id: Option<String>,
-    request_id: Option<String>,
-    warnings: Vec<Warning>,
-    raw: Option<Value>,
-    retries: u32,
+    said: Said,
 }
 
 impl Engine {
@@ -110,9 +104,9 @@ impl Engine {
             usage,
             model,
             id,
-            warnings: said,
+            warnings: noted,
         } = generated.map_err(&blame)?;
-        warnings.extend(said);
+        warnings.extend(noted);
         if sources.is_empty() {
             let error = Error::bad_response("The provider answered without an image.");
             return Err(blame(error));
@@ -125,15 +119,11 @@ impl Engine {
             index,
             images,
             usage,
-            model,
-            id,
-            warnings,
-            raw: attempt
-                .routing
-                .include_raw
-                .then(|| serde_json::from_slice(&body).unwrap_or_default()),
-            request_id,
-            retries: head.retries,
+            said: Said {
+                model,
+                id,
+                ..Said::new(attempt, &head, &body, request_id, warnings)
+            },
         })
     }
 
@@ -268,51 +258,26 @@ fn put_together(
     attempt: &mut Attempt,
     answered: Vec<Answered>,
 ) -> Result<(ImageResult, Vec<Vec<u8>>)> {
-    let model = match answered.iter().find_map(|answer| answer.model.clone()) {
-        Some(model) => model,
-        None => attempt.model()?,
-    };
-    let mut meta = Meta {
-        id: answered.iter().find_map(|answer| answer.id.clone()),
-        request_id: answered.iter().find_map(|answer| answer.request_id.clone()),
-        ..route.meta(attempt, model)
-    };
     let mut usage = ImageUsage::default();
     let mut images = Vec::new();
     let mut attachments = Vec::new();
-    let mut raw = Vec::new();
-    let mut retries = 0;
+    let mut all = Vec::with_capacity(answered.len());
     for answer in answered {
         usage.add(&answer.usage);
         for (info, data) in answer.images {
             images.push(info);
             attachments.push(data);
         }
-        for warning in answer.warnings {
-            if !meta.warnings.contains(&warning) {
-                meta.warnings.push(warning);
-            }
-        }
-        raw.extend(answer.raw);
-        retries += answer.retries;
+        all.push(answer.said);
     }
-    meta.raw = attempt.routing.include_raw.then(|| {
-        if raw.len() == 1 {
-            raw.remove(0)
-        } else {
-            raw.into()
-        }
-    });
-    let observation = &mut attempt.observation;
-    observation.answered(retries, meta.request_id.as_deref());
-    observation.model(&meta.model);
-    observation.units(Units {
+    let meta = gather(route, attempt, all)?;
+    attempt.observation.units(Units {
         images: Some(images.len() as u64),
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
         ..Units::default()
     });
-    observation.succeeded();
+    attempt.observation.succeeded();
     let result = ImageResult {
         images,
         usage,

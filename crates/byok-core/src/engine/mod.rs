@@ -12,6 +12,7 @@ mod embed;
 mod exchange;
 mod failure;
 mod forward;
+mod gathered;
 mod guards;
 mod hint;
 mod image;

@@ -14,6 +14,7 @@ pub use recorder::{Batching, OnFailure, Recorder};
 pub use store::{MemoryUsage, Position, UsageStore};
 
 use crate::capability::Capability;
+use crate::capability::chat::Usage;
 use crate::error::Code;
 
 /// One attempt at one provider with one key, however it ended.
@@ -74,6 +75,20 @@ pub struct Units {
     pub characters: Option<u64>,
     pub audio_seconds: Option<f64>,
     pub images: Option<u64>,
+}
+
+impl From<&Usage> for Units {
+    /// A chat's. No tokens at all means that the provider did not say.
+    fn from(usage: &Usage) -> Self {
+        let is_known = usage.total_tokens > 0;
+        Units {
+            input_tokens: is_known.then_some(usage.input_tokens),
+            output_tokens: is_known.then_some(usage.output_tokens),
+            cached_input_tokens: usage.cached_input_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+            ..Units::default()
+        }
+    }
 }
 
 impl Units {

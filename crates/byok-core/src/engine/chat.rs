@@ -10,7 +10,7 @@ use super::Engine;
 use super::exchange::OpenKey;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
-use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult, Usage};
+use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult};
 use crate::capability::fold::ChatFold;
 use crate::capability::{Capability, Warning};
 use crate::error::{Error, Result};
@@ -198,7 +198,7 @@ impl Engine {
             let events = fold.take_events();
             if !events.is_empty() {
                 observation.output();
-                observation.units(units(fold.current_usage()));
+                observation.units(Units::from(fold.current_usage()));
                 sink.is_used = true;
                 let events = ChatStreamItem::Events(events);
                 if sink.sender.send(events).await.is_err() {
@@ -345,20 +345,9 @@ fn finish(
 
 fn served(route: &mut Route, mut attempt: Attempt, mut result: ChatResult) -> ChatResult {
     attempt.observation.model(&result.model);
-    attempt.observation.units(units(&result.usage));
+    attempt.observation.units(Units::from(&result.usage));
     attempt.observation.succeeded();
     result.label = attempt.label;
     result.failed_attempts = route.take_failed();
     result
-}
-
-fn units(usage: &Usage) -> Units {
-    let is_known = usage.total_tokens > 0;
-    Units {
-        input_tokens: is_known.then_some(usage.input_tokens),
-        output_tokens: is_known.then_some(usage.output_tokens),
-        cached_input_tokens: usage.cached_input_tokens,
-        reasoning_tokens: usage.reasoning_tokens,
-        ..Units::default()
-    }
 }

@@ -111,8 +111,8 @@ pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 pub const DEFAULT_MAX_RETRIES: u32 = 2;
 pub const DEFAULT_MAX_EVENT_BYTES: usize = 1 << 20;
 
-/// Headers that carry credentials or that the HTTP layer owns; callers can't set them.
-const RESERVED_HEADERS: &[&str] = &[
+/// Headers that carry credentials anywhere: the user's own goes in natively, and nobody else's is sent.
+pub const CREDENTIAL_HEADERS: &[&str] = &[
     "authorization",
     "proxy-authorization",
     "x-api-key",
@@ -120,6 +120,10 @@ const RESERVED_HEADERS: &[&str] = &[
     "x-goog-api-key",
     "xi-api-key",
     "cookie",
+];
+
+/// Headers that the HTTP layer owns; callers can't set them either.
+const OWNED_HEADERS: &[&str] = &[
     "host",
     "content-length",
     "transfer-encoding",
@@ -139,7 +143,7 @@ pub fn add_headers(headers: &mut HeaderMap, extra: &BTreeMap<String, String>) ->
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             Error::invalid_argument(format!("headers: {name:?} is not a valid header name."))
         })?;
-        if RESERVED_HEADERS.contains(&parsed.as_str()) {
+        if is_reserved(parsed.as_str()) {
             return Err(Error::invalid_argument(format!(
                 "headers: {name} can't be set. Credentials come from the user's stored key; the others belong to the HTTP client."
             )));
@@ -159,17 +163,19 @@ pub fn add_headers(headers: &mut HeaderMap, extra: &BTreeMap<String, String>) ->
 /// # Errors
 /// `INVALID_ARGUMENT` for a reserved one.
 pub fn check_headers(headers: &[(Cow<'static, str>, String)]) -> Result<()> {
-    let is_reserved = |name: &str| {
-        RESERVED_HEADERS
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(name))
-    };
     match headers.iter().find(|(name, _)| is_reserved(name)) {
         Some((name, _)) => Err(Error::invalid_argument(format!(
             "headers: {name} can't be set by a provider's functions. The key is put in natively; the others belong to the HTTP client."
         ))),
         None => Ok(()),
     }
+}
+
+fn is_reserved(name: &str) -> bool {
+    CREDENTIAL_HEADERS
+        .iter()
+        .chain(OWNED_HEADERS)
+        .any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// Checks a base URL and returns it without a trailing slash.

@@ -5,22 +5,12 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
+use crate::engine::config::CREDENTIAL_HEADERS;
 use crate::engine::exchange::Placed;
 use crate::error::{Error, Result};
 
 /// Names and values as JavaScript has them.
 pub type Pairs = Vec<(String, String)>;
-
-/// What carries credentials anywhere: the user's own goes in natively, and the app's stay at home.
-const CREDENTIALS: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "xi-api-key",
-    "cookie",
-];
 
 /// What the HTTP client decides: connection, framing, compression and where the request goes.
 const OF_THE_CONNECTION: &[&str] = &[
@@ -64,7 +54,7 @@ pub fn to_provider(pairs: &Pairs, is_proxied: bool) -> Result<HeaderMap> {
             Error::invalid_argument(format!("headers: {name:?} is not a valid header name."))
         })?;
         let name = parsed.as_str();
-        let stays = CREDENTIALS.contains(&name)
+        let stays = CREDENTIAL_HEADERS.contains(&name)
             || OF_THE_CONNECTION.contains(&name)
             || hop_by_hop.iter().any(|other| other == name)
             || (is_proxied && is_of_the_client(name));
@@ -86,7 +76,7 @@ pub fn to_provider(pairs: &Pairs, is_proxied: bool) -> Result<HeaderMap> {
 pub fn placed(pairs: &Pairs) -> Placed {
     let mut found = pairs
         .iter()
-        .filter(|(name, _)| CREDENTIALS.contains(&name.to_ascii_lowercase().as_str()));
+        .filter(|(name, _)| CREDENTIAL_HEADERS.contains(&name.to_ascii_lowercase().as_str()));
     match (found.next(), found.next()) {
         (Some((name, value)), None)
             if name.eq_ignore_ascii_case("authorization")

@@ -188,7 +188,7 @@ impl Meter {
                 });
                 if seen {
                     drop(fold.take_events());
-                    observation.units(of_chat(fold));
+                    observation.units(Units::from(fold.current_usage()));
                 }
                 if decoded.is_err() {
                     self.reading = Reading::Nothing;
@@ -211,7 +211,7 @@ impl Meter {
         if let (Capability::Chat, Some(chat)) = (self.capability, provider.chat()) {
             let mut fold = ChatFold::whole();
             let _unreadable = chat.response(&request_like(path), &body, &mut fold);
-            observation.units(of_chat(&fold));
+            observation.units(Units::from(fold.current_usage()));
             return;
         }
         if let Ok(counted) = serde_json::from_slice::<Counted>(&body) {
@@ -235,18 +235,6 @@ fn request_like(path: &str) -> ChatRequest {
         .provider_options
         .insert("api".to_owned(), api.into());
     request
-}
-
-fn of_chat(fold: &ChatFold) -> Units {
-    let usage = fold.current_usage();
-    let is_known = usage.total_tokens > 0;
-    Units {
-        input_tokens: is_known.then_some(usage.input_tokens),
-        output_tokens: is_known.then_some(usage.output_tokens),
-        cached_input_tokens: usage.cached_input_tokens,
-        reasoning_tokens: usage.reasoning_tokens,
-        ..Units::default()
-    }
 }
 
 /// What whole answers of the other capabilities say, in the form of OpenAI's, which nearly all share.

@@ -5,8 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::chat_answer::Answer;
-use super::request::Outgoing;
-use super::{ScriptedProvider, ScriptedStream, json_body};
+use super::{ScriptedProvider, ScriptedStream};
 use crate::capability::chat::{ChatRequest, Message, Part, Reasoning, Tool, ToolChoice};
 use crate::capability::fold::ChatFold;
 use crate::capability::media::Media;
@@ -58,13 +57,6 @@ struct RequestArguments<'a> {
     stream: bool,
 }
 
-#[derive(Serialize)]
-struct ResponseArguments<'a> {
-    body: &'a RawValue,
-    request: &'a RawValue,
-    model: &'a str,
-}
-
 impl ScriptedProvider {
     pub fn chat<'a>(
         &'a self,
@@ -110,21 +102,17 @@ impl ScriptedChat<'_> {
             model: self.model,
             stream: stream && self.streams(),
         };
-        let outgoing: Outgoing = self.provider.ask("chat.request", &arguments).await?;
-        outgoing.into_wire(self.options, None).map_err(|what| {
-            self.provider
-                .malformed("chat.request", &format!(": {what}"))
-        })
+        self.provider
+            .outgoing("chat.request", &arguments, self.options, None)
+            .await
     }
 
     /// Reads a whole answer; `body` is without the key.
     pub async fn response(&self, body: &str, fold: &mut ChatFold) -> Result<()> {
-        let arguments = ResponseArguments {
-            body: json_body(body)?,
-            request: &self.request,
-            model: self.model,
-        };
-        let answer: Answer = self.provider.ask("chat.response", &arguments).await?;
+        let answer: Answer = self
+            .provider
+            .incoming("chat.response", body, &self.request, self.model)
+            .await?;
         answer.report(fold)
     }
 

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::ScriptedProvider;
 use super::failure::Said;
-use super::request::Outgoing;
-use super::{ScriptedProvider, json_body};
 use crate::capability::embed::EmbedRequest;
 use crate::error::{Code, Error, Result};
 use crate::provider::{BatchLimit, EmbedBatch, WireRequest};
@@ -33,13 +32,6 @@ struct Asked<'a> {
 
 #[derive(Serialize)]
 pub(super) struct RequestArguments<'a> {
-    pub request: &'a RawValue,
-    pub model: &'a str,
-}
-
-#[derive(Serialize)]
-pub(super) struct ResponseArguments<'a> {
-    pub body: &'a RawValue,
     pub request: &'a RawValue,
     pub model: &'a str,
 }
@@ -112,20 +104,16 @@ impl ScriptedEmbed<'_> {
             request: &self.request,
             model: self.model,
         };
-        let outgoing: Outgoing = self.provider.ask("embed.request", &arguments).await?;
-        outgoing.into_wire(self.options, None).map_err(|what| {
-            self.provider
-                .malformed("embed.request", &format!(": {what}"))
-        })
+        self.provider
+            .outgoing("embed.request", &arguments, self.options, None)
+            .await
     }
 
     pub async fn response(&self, body: &str) -> Result<EmbedBatch> {
-        let arguments = ResponseArguments {
-            body: json_body(body)?,
-            request: &self.request,
-            model: self.model,
-        };
-        let answer: Answer = self.provider.ask("embed.response", &arguments).await?;
+        let answer: Answer = self
+            .provider
+            .incoming("embed.response", body, &self.request, self.model)
+            .await?;
         if let Some(said) = answer.error {
             return Err(said.into_failure().into_error());
         }

@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::ScriptedProvider;
 use super::chat::media;
-use super::embed::{ResponseArguments, raw};
+use super::embed::raw;
 use super::failure::Said;
-use super::request::Outgoing;
-use super::{ScriptedProvider, json_body};
 use crate::capability::Warning;
 use crate::capability::image::{ImageRequest, ImageUsage};
 use crate::error::Result;
@@ -125,20 +124,17 @@ impl ScriptedImage<'_> {
             n: self.n,
             model: self.model,
         };
-        let outgoing: Outgoing = self.provider.ask(function, &arguments).await?;
-        outgoing
-            .into_wire(self.options, None)
-            .map_err(|what| self.provider.malformed(function, &format!(": {what}")))
+        self.provider
+            .outgoing(function, &arguments, self.options, None)
+            .await
     }
 
     pub async fn response(&self, body: &str) -> Result<GeneratedImages> {
         let function = "generateImage.response";
-        let arguments = ResponseArguments {
-            body: json_body(body)?,
-            request: &self.request,
-            model: self.model,
-        };
-        let answer: Answer = self.provider.ask(function, &arguments).await?;
+        let answer: Answer = self
+            .provider
+            .incoming(function, body, &self.request, self.model)
+            .await?;
         if let Some(said) = answer.error {
             return Err(said.into_failure().into_error());
         }

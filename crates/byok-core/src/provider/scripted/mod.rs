@@ -20,6 +20,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 pub use chat::ScriptedChat;
 pub use definition::Definition;
@@ -30,6 +31,7 @@ pub use speech::ScriptedSpeech;
 pub use stream::ScriptedStream;
 pub use transcription::ScriptedTranscription;
 
+use self::request::{AudioName, Outgoing};
 use super::{CredentialField, CredentialHeader, Failure, Fields, Provider, WireRequest, not_json};
 use crate::capability::Capability;
 use crate::capability::verify::VerifyRequest;
@@ -118,6 +120,46 @@ impl ScriptedProvider {
         })
     }
 
+    /// Calls a function that makes a request, and reads the request.
+    async fn outgoing(
+        &self,
+        function: &'static str,
+        arguments: &(impl Serialize + Sync),
+        options: &Map<String, Value>,
+        audio: Option<&AudioName<'_>>,
+    ) -> Result<WireRequest> {
+        let outgoing: Outgoing = self.ask(function, arguments).await?;
+        outgoing
+            .into_wire(options, audio)
+            .map_err(|what| self.malformed(function, &format!(": {what}")))
+    }
+
+    /// Hands the body of an answer to a function, and reads what it made of it.
+    ///
+    /// # Errors
+    /// `BAD_RESPONSE` also for a body that is no JSON.
+    async fn incoming<T: DeserializeOwned>(
+        &self,
+        function: &'static str,
+        body: &str,
+        request: &RawValue,
+        model: &str,
+    ) -> Result<T> {
+        #[derive(Serialize)]
+        struct Arguments<'a> {
+            body: &'a RawValue,
+            request: &'a RawValue,
+            model: &'a str,
+        }
+        let arguments = Arguments {
+            body: serde_json::from_str(body)
+                .map_err(|error| not_json("The provider's answer", &error))?,
+            request,
+            model,
+        };
+        self.ask(function, &arguments).await
+    }
+
     fn malformed(&self, function: &str, what: &str) -> Error {
         Error::new(
             wrong_code(function),
@@ -128,14 +170,6 @@ impl ScriptedProvider {
         )
         .with_provider(&self.id)
     }
-}
-
-/// A provider's answer on its way to a function: JSON text that is known to be JSON.
-///
-/// # Errors
-/// `BAD_RESPONSE` for a body that is none.
-fn json_body(body: &str) -> Result<&RawValue> {
-    serde_json::from_str(body).map_err(|error| not_json("The provider's answer", &error))
 }
 
 impl Provider for ScriptedProvider {

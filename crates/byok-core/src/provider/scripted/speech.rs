@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::embed::{ResponseArguments, raw};
+use super::ScriptedProvider;
+use super::embed::raw;
 use super::failure::Said;
-use super::request::Outgoing;
-use super::{ScriptedProvider, json_body};
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::Result;
 use crate::provider::{RawAudio, WireRequest, check_is_audio};
@@ -119,20 +118,17 @@ impl ScriptedSpeech<'_> {
             model: self.model,
             stream,
         };
-        let outgoing: Outgoing = self.provider.ask(function, &arguments).await?;
-        outgoing
-            .into_wire(self.options, None)
-            .map_err(|what| self.provider.malformed(function, &format!(": {what}")))
+        self.provider
+            .outgoing(function, &arguments, self.options, None)
+            .await
     }
 
     pub async fn response(&self, body: &str) -> Result<SpokenAudio> {
         let function = "textToSpeech.response";
-        let arguments = ResponseArguments {
-            body: json_body(body)?,
-            request: &self.request,
-            model: self.model,
-        };
-        let answer: Answer = self.provider.ask(function, &arguments).await?;
+        let answer: Answer = self
+            .provider
+            .incoming(function, body, &self.request, self.model)
+            .await?;
         if let Some(said) = answer.error {
             return Err(said.into_failure().into_error());
         }

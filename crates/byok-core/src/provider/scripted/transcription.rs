@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::embed::{RequestArguments, ResponseArguments, raw};
+use super::ScriptedProvider;
+use super::embed::{RequestArguments, raw};
 use super::failure::Said;
-use super::request::{AudioName, Outgoing};
-use super::{ScriptedProvider, json_body};
+use super::request::AudioName;
 use crate::capability::transcription::{
     Segment, Timestamps, Transcript, TranscriptionRequest, TranscriptionUsage, Word,
 };
@@ -113,20 +113,17 @@ impl ScriptedTranscription<'_> {
             request: &self.request,
             model: self.model,
         };
-        let outgoing: Outgoing = self.provider.ask(function, &arguments).await?;
-        outgoing
-            .into_wire(self.options, Some(&self.audio))
-            .map_err(|what| self.provider.malformed(function, &format!(": {what}")))
+        self.provider
+            .outgoing(function, &arguments, self.options, Some(&self.audio))
+            .await
     }
 
     pub async fn response(&self, body: &str) -> Result<Transcript> {
         let function = "speechToText.response";
-        let arguments = ResponseArguments {
-            body: json_body(body)?,
-            request: &self.request,
-            model: self.model,
-        };
-        let answer: Answer = self.provider.ask(function, &arguments).await?;
+        let answer: Answer = self
+            .provider
+            .incoming(function, body, &self.request, self.model)
+            .await?;
         if let Some(said) = answer.error {
             return Err(said.into_failure().into_error());
         }

@@ -59,7 +59,7 @@ impl NativeTask {
         napi::bindgen_prelude::spawn(async move {
             // Boxed, so that spawning moves a few words and not an operation's whole state.
             let following = trace.clone();
-            let call = async move { dispatch(&engine, &op, &json, &attachments, &progress).await };
+            let call = async move { dispatch(&engine, &op, &json, attachments, &progress).await };
             let work = Box::pin(within(context, envelope::traced(following, call)));
             let mut outcome = tokio::select! {
                 biased;
@@ -143,14 +143,14 @@ async fn dispatch(
     engine: &Engine,
     op: &str,
     json: &str,
-    attachments: &[Vec<u8>],
+    attachments: Vec<Vec<u8>>,
     progress: &Progress,
 ) -> Outcome {
     match op {
         "embed" => Outcome::with_bytes(engine.embed(json, progress).await),
         "textToSpeech" => Outcome::with_bytes(engine.text_to_speech(json).await),
         "speechToText" => Outcome::of(engine.speech_to_text(json, attachments, progress).await),
-        "generateImage" => Outcome::with_bytes(engine.generate_image(json, attachments).await),
+        "generateImage" => Outcome::with_bytes(engine.generate_image(json, &attachments).await),
         "rewrapKeys" => Outcome::of(engine.rewrap_keys(json, progress).await),
         "checkKeys" => Outcome::of(engine.check_keys(json, progress).await),
         _ => Outcome::error(&Error::new(Code::Internal, format!("No task {op:?}."))),

@@ -55,7 +55,7 @@ impl Engine {
     pub async fn speech_to_text(
         &self,
         json: &str,
-        attachments: &[Vec<u8>],
+        attachments: Vec<Vec<u8>>,
         progress: &Progress,
     ) -> Result<TranscriptionResult> {
         let (routing, mut request) = parse_routed::<TranscriptionRequest>(json)?;
@@ -85,16 +85,16 @@ impl Engine {
         }
     }
 
-    fn supply(&self, audio: &AudioInput, attachments: &[Vec<u8>]) -> Result<Supply> {
+    fn supply(&self, audio: &AudioInput, attachments: Vec<Vec<u8>>) -> Result<Supply> {
         match audio {
             AudioInput::Attachment(index) => {
-                let bytes = attachments.get(*index).ok_or_else(|| {
+                let bytes = attachments.into_iter().nth(*index).ok_or_else(|| {
                     Error::invalid_argument(format!("audio: attachment {index} is missing."))
                 })?;
                 if bytes.is_empty() {
                     return Err(Error::invalid_argument("audio: there is no byte in it."));
                 }
-                Ok(Supply::Bytes(Bytes::copy_from_slice(bytes)))
+                Ok(Supply::Bytes(bytes.into()))
             }
             AudioInput::Upload(id) => Ok(Supply::Upload(Some(self.uploads.take(*id)?))),
         }

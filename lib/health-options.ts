@@ -1,14 +1,7 @@
 // Checks of the `health` and `hooks` options.
 
-import { checkOptions, type OptionTable } from "./options.js";
+import { callback, checkOptions, type OptionTable, whole } from "./options.js";
 import type { HealthOptions } from "./types.js";
-
-const whole =
-  (least: number): OptionTable[string] =>
-  (value, path) =>
-    Number.isSafeInteger(value) && (value as number) >= least
-      ? undefined
-      : `${path} must be a whole number of at least ${least}.`;
 
 const CIRCUIT: OptionTable = { failures: whole(1), openMs: whole(1) };
 
@@ -30,11 +23,8 @@ export function prepareHealth(health: HealthOptions | undefined): object {
   return { ...rest, circuit: circuit === true ? {} : circuit };
 }
 
-const listener: OptionTable[string] = (value, path) =>
-  typeof value === "function" ? undefined : `${path} must be a function.`;
-
 export const HOOKS: OptionTable = {
-  onRequest: listener,
-  onResponse: listener,
-  onError: listener,
+  onRequest: callback,
+  onResponse: callback,
+  onError: callback,
 };

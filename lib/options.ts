@@ -43,6 +43,15 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const any: Check = () => undefined;
 export const text: Check = (value, path) =>
   must(typeof value === "string" && value !== "", path, "a non-empty string");
+/** A whole number that JavaScript holds exactly. */
+export const whole =
+  (least: number): Check =>
+  (value, path) =>
+    must(
+      Number.isSafeInteger(value) && (value as number) >= least,
+      path,
+      `a whole number of at least ${least}`,
+    );
 export const flag: Check = (value, path) => must(typeof value === "boolean", path, "true or false");
 export const object: Check = (value, path) => must(isObject(value), path, "an object");
 const milliseconds: Check = (value, path) =>
@@ -57,7 +66,7 @@ const count: Check = (value, path) =>
     path,
     "a whole number from 0 to 100",
   );
-const texts: Check = (value, path) =>
+export const texts: Check = (value, path) =>
   must(
     Array.isArray(value) && value.every((item) => typeof item === "string"),
     path,

@@ -2,21 +2,17 @@
 // limiter, and limiters of single rules).
 
 import { invalidArgument } from "../errors.js";
-import { checkOptions, type OptionTable } from "../options.js";
+import {
+  type Check,
+  checkOptions,
+  must,
+  type OptionTable,
+  text,
+  texts,
+  whole,
+} from "../options.js";
 import type { Limiter, LimitRule, Limits, PointsLimiter } from "../types.js";
 
-type Check = OptionTable[string];
-
-const must = (ok: boolean, path: string, wanted: string) =>
-  ok ? undefined : `${path} must be ${wanted}.`;
-const whole =
-  (least: number): Check =>
-  (value, path) =>
-    must(
-      Number.isSafeInteger(value) && (value as number) >= least,
-      path,
-      `a whole number of at least ${least}`,
-    );
 const oneOf =
   (...names: string[]): Check =>
   (value, path) =>
@@ -25,14 +21,6 @@ const oneOf =
       path,
       names.map((name) => JSON.stringify(name)).join(" or "),
     );
-const text: Check = (value, path) =>
-  must(typeof value === "string" && value !== "", path, "a non-empty string");
-const texts: Check = (value, path) =>
-  must(
-    Array.isArray(value) && value.every((item) => typeof item === "string"),
-    path,
-    "an array of strings",
-  );
 
 const DIMENSIONS = ["namespace", "user", "provider", "model", "capability", "label"];
 const dimension: Check = (value, path) =>

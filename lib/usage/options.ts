@@ -2,7 +2,7 @@
 
 import { invalidArgument } from "../errors.js";
 import type { NativeStore } from "../native.js";
-import { checkOptions, type OptionTable } from "../options.js";
+import { type Check, checkOptions, must, type OptionTable, text, whole } from "../options.js";
 import { nativeHandle } from "../stores/native-store.js";
 import { SqliteStore } from "../stores/sqlite.js";
 import type {
@@ -13,21 +13,6 @@ import type {
   UsageQuery,
   UsageSink,
 } from "../types.js";
-
-type Check = OptionTable[string];
-
-const must = (ok: boolean, path: string, wanted: string) =>
-  ok ? undefined : `${path} must be ${wanted}.`;
-const whole =
-  (least: number): Check =>
-  (value, path) =>
-    must(
-      Number.isSafeInteger(value) && (value as number) >= least,
-      path,
-      `a whole number of at least ${least}`,
-    );
-const text: Check = (value, path) =>
-  must(typeof value === "string" && value !== "", path, "a non-empty string");
 
 const amount: Check = (value, path) =>
   must(

@@ -17,7 +17,7 @@ export function enterContext(): number {
 }
 
 export function leaveContext(id: number): void {
-  contexts.delete(id);
+  if (id !== 0) contexts.delete(id);
 }
 
 /** Runs what native code asks for in the context of the call that it asks for. */

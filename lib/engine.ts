@@ -87,32 +87,18 @@ export class Engine {
     signal: AbortSignal | undefined,
     observed: Observed | undefined,
   ): Promise<T> {
-    this.#check(signal);
-    const loading = this.#keys.ready();
-    if (loading !== undefined) {
-      await untilAborted(loading, signal);
-      this.#check(signal);
-    }
+    const loading = this.#loading(signal);
+    if (loading !== undefined) await loading;
     const { json, bytes } = payload;
     const context = this.#callsBack ? enterContext() : 0;
-    if (signal === undefined) {
-      try {
-        const answer = await this.#native.call(op, json, bytes, 0, context);
-        return read<T>(answer, undefined, observed);
-      } finally {
-        if (context !== 0) leaveContext(context);
-      }
-    }
-
-    this.#lastCallId = (this.#lastCallId % 0xffff_ffff) + 1;
-    const callId = this.#lastCallId;
-    const stopListening = onAbort(signal, () => this.#native.cancel(callId));
+    const callId = signal === undefined ? 0 : this.#nextCallId();
+    const stopListening = signal && onAbort(signal, () => this.#native.cancel(callId));
     try {
       const answer = await this.#native.call(op, json, bytes, callId, context);
       return read<T>(answer, signal, observed);
     } finally {
-      stopListening();
-      if (context !== 0) leaveContext(context);
+      stopListening?.();
+      leaveContext(context);
     }
   }
 
@@ -130,12 +116,8 @@ export class Engine {
     observed: Observed | undefined,
   ): Promise<[T, Buffer[]]> {
     const { signal, onProgress } = options;
-    this.#check(signal);
-    const loading = this.#keys.ready();
-    if (loading !== undefined) {
-      await untilAborted(loading, signal);
-      this.#check(signal);
-    }
+    const loading = this.#loading(signal);
+    if (loading !== undefined) await loading;
     const context = this.#callsBack ? enterContext() : 0;
     const task = unwrap(() => this.#native.start(op, payload.json, payload.bytes, context));
     const stopListening = signal && onAbort(signal, () => task.cancel());
@@ -234,6 +216,19 @@ export class Engine {
       this.#native.setTracing(active);
     }
     return active ? this.#observer.begin(op, json) : undefined;
+  }
+
+  /** What a call has to wait for before it can begin; nothing, and no turn of the event loop, when the
+   * master keys are there. */
+  #loading(signal: AbortSignal | undefined): Promise<void> | undefined {
+    this.#check(signal);
+    const loading = this.#keys.ready();
+    return loading && untilAborted(loading, signal).then(() => this.#check(signal));
+  }
+
+  #nextCallId(): number {
+    this.#lastCallId = (this.#lastCallId % 0xffff_ffff) + 1;
+    return this.#lastCallId;
   }
 
   #check(signal: AbortSignal | undefined): void {

@@ -275,15 +275,7 @@ fn every_recorded_answer_reads_as_expected() {
     else {
         return;
     };
-    let mut with_expectation = 0;
-    for recording in &all {
-        let result = read(&recording.body);
-        compare(
-            recording,
-            &result.unwrap_or_else(|error| panic!("{}: {error}", recording.path)),
-        );
-        with_expectation += usize::from(recording.expected.is_some());
-    }
+    let with_expectation = recordings::compare_all(&all, read, compare);
     assert!(
         all.len() >= 140 && with_expectation >= 30,
         "{} {with_expectation}",
@@ -324,20 +316,8 @@ fn every_recorded_stream_cut_off_before_its_finish_reason_is_an_error() {
             continue;
         };
         let complete = end_of_finish(&body, &recording.path);
-        for length in (0..complete).step_by(10).chain([complete - 1]) {
-            let Err(error) = read_stream(&[&body[..length]]) else {
-                panic!(
-                    "{} cut at {length} of {complete} is an answer",
-                    recording.path
-                );
-            };
-            assert!(
-                matches!(error.code(), Code::StreamInterrupted | Code::BadResponse),
-                "{}: {error}",
-                recording.path
-            );
-            truncations += 1;
-        }
+        truncations +=
+            recordings::assert_no_cut_is_an_answer(&recording.path, &body, complete, read_stream);
         assert!(
             read_stream(&[&body[..complete]]).is_ok(),
             "{}",

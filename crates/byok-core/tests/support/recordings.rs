@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use byok_core::error::{Code, Result};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -365,4 +366,42 @@ fn first_text(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Reads each whole answer and compares it; how many of them `EXPECTED.json` speaks of.
+pub fn compare_all<T>(
+    all: &[Recording],
+    read: impl Fn(&[u8]) -> Result<T>,
+    compare: impl Fn(&Recording, &T),
+) -> usize {
+    for recording in all {
+        let result = read(&recording.body);
+        let result = result.unwrap_or_else(|error| panic!("{}: {error}", recording.path));
+        compare(recording, &result);
+    }
+    all.iter()
+        .filter(|recording| recording.expected.is_some())
+        .count()
+}
+
+/// Cuts a stream off at every tenth byte before `complete` and at the last one: each must be an error.
+/// How many cuts there were.
+pub fn assert_no_cut_is_an_answer<T>(
+    path: &str,
+    body: &[u8],
+    complete: usize,
+    read: impl Fn(&[&[u8]]) -> Result<T>,
+) -> usize {
+    let mut cuts = 0;
+    for length in (0..complete).step_by(10).chain([complete - 1]) {
+        let Err(error) = read(&[&body[..length]]) else {
+            panic!("{path} cut at {length} of {complete} is an answer");
+        };
+        assert!(
+            matches!(error.code(), Code::StreamInterrupted | Code::BadResponse),
+            "{path}: {error}"
+        );
+        cuts += 1;
+    }
+    cuts
 }

@@ -11,6 +11,8 @@ mod callback;
 mod engine;
 mod envelope;
 mod feed;
+#[cfg(target_os = "linux")]
+mod linux_allocator;
 mod promise;
 mod store;
 mod stream;

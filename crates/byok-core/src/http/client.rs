@@ -1,6 +1,7 @@
-//! The client: two pools (one for each address policy, since a connection keeps what it was checked
-//! for) and the one loop in which a request is sent, judged and sent again.
+//! The client: a pool for each address policy, since a connection keeps what it was checked for, and
+//! connect timeout; and the one loop in which a request is sent, judged and sent again.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use url::Host;
 
 use super::address::special_purpose;
 use super::body::Body;
-use super::connect::{CONNECT_TIMEOUT, ConnectTimeoutLayer, PublicAddresses};
+use super::resolve::PublicAddresses;
 use super::{AddressPolicy, Call, Head, HttpOptions, Response, Timeouts, fault, retry, tls};
 use crate::error::{Code, Error, Result};
 
@@ -24,28 +25,29 @@ const LONGEST_BODY: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Sends requests; keeps connections for a short while. Made once an engine and shared by reference:
 /// dropping it closes what is idle.
 pub struct HttpClient {
-    any: reqwest::Client,
-    public: reqwest::Client,
-    max_response_bytes: usize,
-    proxied: bool,
+    options: HttpOptions,
+    tls: rustls::ClientConfig,
+    pools: RwLock<Vec<Pool>>,
+}
+
+/// reqwest knows one connect timeout a client; so many are few, since the app sets them.
+struct Pool {
+    addresses: AddressPolicy,
+    connect_timeout: Duration,
+    client: reqwest::Client,
 }
 
 impl HttpClient {
     /// # Errors
     /// `INVALID_ARGUMENT` for a user agent, a proxy or root certificates that can't be used.
     pub fn new(options: &HttpOptions) -> Result<Self> {
-        let tls = tls::config(options.extra_root_certificates.as_deref())?;
-        let any = builder(options, tls.clone())?;
-        let mut public = builder(options, tls)?;
-        if options.proxy.is_none() {
-            public = public.dns_resolver(PublicAddresses);
-        }
-        Ok(HttpClient {
-            any: build(any)?,
-            public: build(public)?,
-            max_response_bytes: options.max_response_bytes,
-            proxied: options.proxy.is_some(),
-        })
+        let client = HttpClient {
+            options: options.clone(),
+            tls: tls::config(options.extra_root_certificates.as_deref())?,
+            pools: RwLock::default(),
+        };
+        client.add_pool(AddressPolicy::Any, Timeouts::default().connect)?;
+        Ok(client)
     }
 
     /// Sends a request until it has a 2xx answer, and hands that on with its body unread: for
@@ -100,6 +102,9 @@ impl HttpClient {
 
     async fn exchange(&self, mut call: Call<'_>, whole: bool) -> Result<(Response, Bytes)> {
         self.check_address(&call).await?;
+        // Calls that are made together are sent together: their requests are mapped first, and go out in
+        // one burst, which costs the network stack less than one every now and then.
+        tokio::task::yield_now().await;
         let mut retries = 0;
         loop {
             let last = retries >= call.max_retries;
@@ -142,7 +147,7 @@ impl HttpClient {
             return Err(retry::read_hints(error, &headers));
         }
         check_encoding(&headers)?;
-        let mut body = Body::new(answer, timeouts, self.max_response_bytes);
+        let mut body = Body::new(answer, timeouts, self.options.max_response_bytes);
         let bytes = if whole {
             body.rest().await?
         } else {
@@ -164,16 +169,12 @@ impl HttpClient {
         call: &Call<'_>,
         headers: HeaderMap,
     ) -> Result<(StatusCode, HeaderMap, reqwest::Response)> {
-        let client = match call.addresses {
-            AddressPolicy::Any => &self.any,
-            AddressPolicy::Public => &self.public,
-        };
+        let timeouts = call.timeouts;
+        let client = self.pool(call.addresses, timeouts.connect)?;
         let mut request = reqwest::Request::new(call.method.clone(), call.url.clone());
         *request.headers_mut() = headers;
         *request.body_mut() = call.body.to_reqwest();
-        let timeouts = call.timeouts;
-        let answer = CONNECT_TIMEOUT.scope(timeouts.connect, client.execute(request));
-        let mut answer = tokio::time::timeout_at(timeouts.deadline, answer)
+        let mut answer = tokio::time::timeout_at(timeouts.deadline, client.execute(request))
             .await
             .map_err(|_| fault::past_deadline())?
             .map_err(|error| match call.body.take_failure() {
@@ -182,6 +183,39 @@ impl HttpClient {
             })?;
         let headers = std::mem::take(answer.headers_mut());
         Ok((answer.status(), headers, answer))
+    }
+
+    fn pool(&self, addresses: AddressPolicy, connect_timeout: Duration) -> Result<reqwest::Client> {
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        let known = pools
+            .iter()
+            .find(|pool| pool.is_for(addresses, connect_timeout));
+        if let Some(pool) = known {
+            return Ok(pool.client.clone());
+        }
+        drop(pools);
+        self.add_pool(addresses, connect_timeout)
+    }
+
+    fn add_pool(
+        &self,
+        addresses: AddressPolicy,
+        connect_timeout: Duration,
+    ) -> Result<reqwest::Client> {
+        let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+        let known = pools
+            .iter()
+            .find(|pool| pool.is_for(addresses, connect_timeout));
+        if let Some(pool) = known {
+            return Ok(pool.client.clone());
+        }
+        let client = build(&self.options, self.tls.clone(), addresses, connect_timeout)?;
+        pools.push(Pool {
+            addresses,
+            connect_timeout,
+            client: client.clone(),
+        });
+        Ok(client)
     }
 
     /// What the resolver of the public pool can't see: addresses written out in the URL, and names
@@ -194,7 +228,7 @@ impl HttpClient {
             None => true,
             Some(Host::Ipv4(address)) => special_purpose(address.into()).is_some(),
             Some(Host::Ipv6(address)) => special_purpose(address.into()).is_some(),
-            Some(Host::Domain(name)) if self.proxied => {
+            Some(Host::Domain(name)) if self.options.proxy.is_some() => {
                 let look_up = tokio::net::lookup_host((name, 0));
                 let found = tokio::time::timeout_at(call.timeouts.deadline, look_up)
                     .await
@@ -236,7 +270,18 @@ fn status_text(answer: &reqwest::Response) -> String {
     .to_owned()
 }
 
-fn builder(options: &HttpOptions, tls: rustls::ClientConfig) -> Result<reqwest::ClientBuilder> {
+impl Pool {
+    fn is_for(&self, addresses: AddressPolicy, connect_timeout: Duration) -> bool {
+        self.addresses == addresses && self.connect_timeout == connect_timeout
+    }
+}
+
+fn build(
+    options: &HttpOptions,
+    tls: rustls::ClientConfig,
+    addresses: AddressPolicy,
+    connect_timeout: Duration,
+) -> Result<reqwest::Client> {
     let user_agent = HeaderValue::from_str(&options.user_agent).map_err(|_| {
         Error::invalid_argument("The user agent holds characters that can't be sent.")
     })?;
@@ -247,18 +292,21 @@ fn builder(options: &HttpOptions, tls: rustls::ClientConfig) -> Result<reqwest::
         .no_proxy()
         .tls_backend_preconfigured(tls)
         .tcp_nodelay(true)
+        // Name look-up, TCP and TLS together.
+        .connect_timeout(connect_timeout)
         // The pool looks for idle connections once a period, so one may live for two of them.
-        .pool_idle_timeout(options.pool_idle_timeout / 2)
-        .connector_layer(ConnectTimeoutLayer);
-    if let Some(proxy) = &options.proxy {
-        let proxy = reqwest::Proxy::all(proxy)
-            .map_err(|_| Error::invalid_argument("The proxy is not a URL."))?;
-        builder = builder.proxy(proxy);
+        .pool_idle_timeout(options.pool_idle_timeout / 2);
+    match &options.proxy {
+        Some(proxy) => {
+            let proxy = reqwest::Proxy::all(proxy)
+                .map_err(|_| Error::invalid_argument("The proxy is not a URL."))?;
+            builder = builder.proxy(proxy);
+        }
+        None if addresses == AddressPolicy::Public => {
+            builder = builder.dns_resolver(PublicAddresses);
+        }
+        None => {}
     }
-    Ok(builder)
-}
-
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
     builder
         .build()
         .map_err(|_| Error::new(Code::Internal, "The HTTP client could not be set up."))

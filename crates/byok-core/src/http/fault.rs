@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::CertificateError;
 use url::Url;
 
-use super::connect::{AddressRefused, ConnectTimedOut};
+use super::resolve::AddressRefused;
 use crate::error::{Code, Error};
 
 /// The error of a request that got no answer.
@@ -18,7 +18,7 @@ pub(super) fn unanswered(error: reqwest::Error, url: &Url, connect_timeout: Dura
     if find::<AddressRefused>(&error).is_some() {
         return refused(url);
     }
-    if find::<ConnectTimedOut>(&error).is_some() {
+    if error.is_connect() && error.is_timeout() {
         return Error::new(
             Code::Timeout,
             format!(

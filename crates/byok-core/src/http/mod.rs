@@ -5,9 +5,9 @@
 mod address;
 mod body;
 mod client;
-mod connect;
 mod fault;
 mod request_body;
+mod resolve;
 mod retry;
 mod tls;
 mod upload;

@@ -1,80 +1,12 @@
-//! What happens between wanting a connection and having one: the call's own connect timeout, and the
-//! look-up that lets only public addresses through.
+//! The look-up that lets only public addresses through.
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tower_layer::Layer;
-use tower_service::Service;
 
 use super::address::special_purpose;
-
-type BoxError = Box<dyn StdError + Send + Sync>;
-
-tokio::task_local! {
-    /// The connect timeout of the call that is being polled. A connection is begun inside its call's
-    /// future, so it sees the right one although the client is shared.
-    pub(super) static CONNECT_TIMEOUT: Duration;
-}
-
-/// Puts [`CONNECT_TIMEOUT`] around name look-up, TCP and TLS together.
-#[derive(Clone)]
-pub(super) struct ConnectTimeoutLayer;
-
-impl<S> Layer<S> for ConnectTimeoutLayer {
-    type Service = ConnectTimeout<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ConnectTimeout(inner)
-    }
-}
-
-#[derive(Clone)]
-pub(super) struct ConnectTimeout<S>(S);
-
-impl<S, Request> Service<Request> for ConnectTimeout<S>
-where
-    S: Service<Request, Error = BoxError>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let connecting = self.0.call(request);
-        let Ok(limit) = CONNECT_TIMEOUT.try_with(|limit| *limit) else {
-            return Box::pin(connecting);
-        };
-        Box::pin(async move {
-            tokio::time::timeout(limit, connecting)
-                .await
-                .unwrap_or_else(|_| Err(ConnectTimedOut.into()))
-        })
-    }
-}
-
-/// The connection took longer than [`CONNECT_TIMEOUT`].
-#[derive(Debug)]
-pub(super) struct ConnectTimedOut;
-
-impl fmt::Display for ConnectTimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("connecting took too long")
-    }
-}
-
-impl StdError for ConnectTimedOut {}
 
 /// The system's look-up, less the addresses with a special purpose.
 pub(super) struct PublicAddresses;

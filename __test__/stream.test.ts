@@ -10,8 +10,11 @@ const delta = (text: string): ChatEvent => ({ type: "text-delta", text });
 const USAGE = { inputTokens: 1, outputTokens: 2, totalTokens: 3 };
 const FINISH: ChatEvent = { type: "finish", finishReason: "stop", usage: USAGE };
 const RESULT = { text: "abc", usage: USAGE };
-const batch = (...events: ChatEvent[]) => ({ ok: { events } });
-const last = (...events: ChatEvent[]) => ({ ok: { events, result: RESULT } });
+/** As native code writes them. */
+const wire = (events: ChatEvent[]) =>
+  events.map((event) => (event.type === "text-delta" ? event.text : event));
+const batch = (...events: ChatEvent[]) => ({ ok: { events: wire(events) } });
+const last = (...events: ChatEvent[]) => ({ ok: { events: wire(events), result: RESULT } });
 const WHOLE = () => [batch(delta("a"), delta("b")), batch(), batch(delta("c")), last(FINISH)];
 const FAILURE = {
   error: {

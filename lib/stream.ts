@@ -7,6 +7,9 @@ import { BYOKError } from "./errors.js";
 import type { Pump, Source } from "./pump.js";
 import type { ChatEvent, ChatResult } from "./types.js";
 
+/** An event as native code writes it: most are pieces of text, which come as bare strings. */
+export type WireEvent = string | Exclude<ChatEvent, { type: "text-delta" }>;
+
 /**
  * What `chatStream` returns, at once. The request is under way; nothing throws until it is read.
  *
@@ -23,17 +26,17 @@ import type { ChatEvent, ChatResult } from "./types.js";
  * ```
  */
 export class ChatStream<T = unknown> implements AsyncIterable<ChatEvent>, AsyncDisposable {
-  readonly #pump: Pump<ChatEvent, ChatResult<T>>;
+  readonly #pump: Pump<WireEvent, ChatResult<T>>;
 
   /** @internal */
-  constructor(pump: Pump<ChatEvent, ChatResult<T>>) {
+  constructor(pump: Pump<WireEvent, ChatResult<T>>) {
     this.#pump = pump;
   }
 
   /** Every event in order. `finish` is the last; without it the iteration throws. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ChatEvent> {
     this.#pump.claim("a loop over its events");
-    return new Cursor(this.#pump, (event) => event);
+    return new Cursor(this.#pump, eventOf);
   }
 
   /** The text alone, piece by piece. */
@@ -111,8 +114,12 @@ const SSE_HEADERS = [
   ["x-accel-buffering", "no"],
 ] as const;
 
-function textOf(event: ChatEvent): string | undefined {
-  return event.type === "text-delta" ? event.text : undefined;
+function eventOf(event: WireEvent): ChatEvent {
+  return typeof event === "string" ? { type: "text-delta", text: event } : event;
+}
+
+function textOf(event: WireEvent): string | undefined {
+  return typeof event === "string" ? event : undefined;
 }
 
 function sse(data: object): string {
@@ -121,9 +128,9 @@ function sse(data: object): string {
 
 /** One chunk a batch, pulled only while somebody waits for it.
  * @param last - what to send for an error; without it, the error errors the stream */
-function byteStream<E>(
-  source: Source<E>,
-  encode: (event: E) => string,
+function byteStream(
+  source: Source<WireEvent>,
+  encode: (event: ChatEvent) => string,
   last?: (error: unknown) => string,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
@@ -133,7 +140,7 @@ function byteStream<E>(
         try {
           const batch = await source.take();
           if (batch === undefined) return controller.close();
-          controller.enqueue(encoder.encode(batch.map(encode).join("")));
+          controller.enqueue(encoder.encode(batch.map((event) => encode(eventOf(event))).join("")));
         } catch (error) {
           if (last === undefined) throw error;
           controller.enqueue(encoder.encode(last(error)));

@@ -22,12 +22,11 @@ import {
 } from "./options.js";
 import { Pump } from "./pump.js";
 import { encodeChat, encodeImage, encodeJson, encodeOptions } from "./request.js";
-import { ChatStream } from "./stream.js";
+import { ChatStream, type WireEvent } from "./stream.js";
 import { transcribe } from "./transcribe.js";
 import type {
   AudioInfo,
   Capability,
-  ChatEvent,
   ChatRequest,
   ChatResult,
   EmbedRequest,
@@ -87,7 +86,7 @@ export class User {
     };
     const signal: unknown = request?.signal;
     return new ChatStream<T>(
-      new Pump<ChatEvent, ChatResult<T>>(open, isSignal(signal) ? signal : undefined),
+      new Pump<WireEvent, ChatResult<T>>(open, isSignal(signal) ? signal : undefined),
     );
   }
 

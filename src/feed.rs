@@ -1,8 +1,10 @@
 //! What a stream has received and JavaScript has not taken yet, as JSON text: written as it arrives, so
-//! that JavaScript's thread only hands it over, and taken whole when JavaScript is there. Bounded.
+//! that JavaScript's thread only hands it over, and taken whole when JavaScript is there. Bounded. A piece
+//! of text, as most events are, is written as a bare string (`lib/stream.ts` reads it).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use byok_core::capability::chat::ChatEvent;
 use byok_core::engine::ChatStreamItem;
 use byok_core::error::{Code, Error, Result};
 use byok_core::trace::Trace;
@@ -120,7 +122,10 @@ impl State {
                 if !self.events.is_empty() {
                     self.events.push(b',');
                 }
-                write(&mut self.events, event)
+                match event {
+                    ChatEvent::TextDelta { text } => write(&mut self.events, text),
+                    event => write(&mut self.events, event),
+                }
             }),
             ChatStreamItem::Result(result) => {
                 let mut text = Vec::with_capacity(1024);

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Engine;
 use super::exchange::OpenKey;
+use super::observation::Observation;
+use super::pace::Pace;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult};
@@ -26,6 +29,9 @@ pub enum ChatStreamItem {
     Events(Vec<ChatEvent>),
     Result(Box<ChatResult>),
 }
+
+/// So many events of a stream are handed on even while more is there to read.
+const MOST_AT_ONCE: usize = 256;
 
 /// Where a stream's items go; it bounds how far the reading runs ahead.
 struct Sink {
@@ -157,56 +163,80 @@ impl Engine {
         let mut reader = speaker.reader(request);
         let mut decoder = SseDecoder::new(self.max_event_bytes);
         let mut raw = attempt.routing.include_raw.then(Vec::new);
+        let mut pace = Pace::default();
         loop {
-            let chunk = response.chunk().await.map_err(&blame)?;
-            let mut note = |event: &SseEvent<'_>| {
-                if let Some(raw) = &mut raw {
-                    raw.extend(serde_json::from_str::<Value>(event.data).ok());
+            let there = if pace.is_fast() {
+                response.read_on().await
+            } else {
+                response.ready()
+            };
+            let chunk = match there {
+                Some(chunk) => {
+                    pace.found(Instant::now);
+                    chunk
+                }
+                None => {
+                    if !sink.hand_on(&mut fold, observation).await {
+                        return Ok(None);
+                    }
+                    if let Some(until) = pace.rest() {
+                        tokio::time::sleep_until(until).await;
+                        continue;
+                    }
+                    let chunk = response.chunk().await;
+                    pace.arrived(Instant::now());
+                    chunk
                 }
             };
-            let outcome = match &mut reader {
-                Reader::Native(parser) => {
-                    let mut on_event = |event: SseEvent<'_>| {
-                        note(&event);
-                        parser.event(&event, &mut fold)
-                    };
-                    match &chunk {
-                        Some(chunk) => decoder.push(chunk, &mut on_event),
-                        None => decoder
-                            .finish(&mut on_event)
-                            .and_then(|()| parser.end(&mut fold)),
-                    }
-                }
-                Reader::Scripted(stream) => {
-                    let chunk = chunk.as_deref();
-                    scripted_events(key, stream, &mut decoder, chunk, note, &mut fold).await
-                }
-                Reader::Whole(chat, body) => match &chunk {
-                    Some(chunk) => {
-                        body.extend_from_slice(chunk);
-                        Ok(())
-                    }
-                    None => {
+            let outcome = match chunk {
+                Ok(chunk) => {
+                    let mut note = |event: &SseEvent<'_>| {
                         if let Some(raw) = &mut raw {
-                            raw.extend(serde_json::from_slice::<Value>(body).ok());
+                            raw.extend(serde_json::from_str::<Value>(event.data).ok());
                         }
-                        read_whole(key, chat, body, &mut fold).await
+                    };
+                    match &mut reader {
+                        Reader::Native(parser) => {
+                            let mut on_event = |event: SseEvent<'_>| {
+                                note(&event);
+                                parser.event(&event, &mut fold)
+                            };
+                            match &chunk {
+                                Some(chunk) => decoder.push(chunk, &mut on_event),
+                                None => decoder
+                                    .finish(&mut on_event)
+                                    .and_then(|()| parser.end(&mut fold)),
+                            }
+                        }
+                        Reader::Scripted(stream) => {
+                            let chunk = chunk.as_deref();
+                            scripted_events(key, stream, &mut decoder, chunk, note, &mut fold).await
+                        }
+                        Reader::Whole(chat, body) => match &chunk {
+                            Some(chunk) => {
+                                body.extend_from_slice(chunk);
+                                Ok(())
+                            }
+                            None => {
+                                if let Some(raw) = &mut raw {
+                                    raw.extend(serde_json::from_slice::<Value>(body).ok());
+                                }
+                                read_whole(key, chat, body, &mut fold).await
+                            }
+                        },
                     }
-                },
+                    .map(|()| chunk.is_none())
+                }
+                Err(error) => Err(error),
             };
             // What was understood before an error is still handed on.
-            let events = fold.take_events();
-            if !events.is_empty() {
-                observation.output();
-                observation.units(Units::from(fold.current_usage()));
-                sink.is_used = true;
-                let events = ChatStreamItem::Events(events);
-                if sink.sender.send(events).await.is_err() {
-                    return Ok(None);
-                }
+            let is_over = !matches!(outcome, Ok(false));
+            if (is_over || fold.waiting_events() >= MOST_AT_ONCE)
+                && !sink.hand_on(&mut fold, observation).await
+            {
+                return Ok(None);
             }
-            outcome.map_err(&blame)?;
-            if chunk.is_none() {
+            if outcome.map_err(&blame)? {
                 break;
             }
         }
@@ -214,6 +244,23 @@ impl Engine {
         let mut result = finish(fold, key, request, &model, warnings, request_id);
         result.raw = raw.map(Value::Array);
         Ok(Some(result))
+    }
+}
+
+impl Sink {
+    /// Hands on what the fold has understood. False when the receiver is gone.
+    async fn hand_on(&mut self, fold: &mut ChatFold, observation: &mut Observation) -> bool {
+        let events = fold.take_events();
+        if events.is_empty() {
+            return true;
+        }
+        observation.output();
+        observation.units(Units::from(fold.current_usage()));
+        self.is_used = true;
+        self.sender
+            .send(ChatStreamItem::Events(events))
+            .await
+            .is_ok()
     }
 }
 

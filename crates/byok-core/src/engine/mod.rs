@@ -20,6 +20,7 @@ mod import;
 mod keys;
 mod nearest;
 mod observation;
+mod pace;
 mod registry;
 mod request;
 mod rotation;

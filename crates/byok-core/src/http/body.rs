@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, Sleep};
 
@@ -35,6 +36,17 @@ impl Response {
     /// compressed. The connection is closed then.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
         self.body.chunk().await
+    }
+
+    /// As [`chunk`](Self::chunk), if it is there.
+    pub fn ready(&mut self) -> Option<Result<Option<Bytes>>> {
+        self.body.ready()
+    }
+
+    /// As [`ready`](Self::ready), once the connection had a turn to read on: it hands over one piece at
+    /// a time.
+    pub async fn read_on(&mut self) -> Option<Result<Option<Bytes>>> {
+        self.body.read_on().await
     }
 
     /// The whole body.
@@ -74,21 +86,48 @@ impl Body {
     }
 
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if let Some(result) = self.ready() {
+            return result;
+        }
+        let result = match &mut self.state {
+            State::Open(response) => next(response, &mut self.timer, &self.timeouts).await,
+            State::Ended | State::Failed => Ok(None),
+        };
+        self.took(result)
+    }
+
+    fn ready(&mut self) -> Option<Result<Option<Bytes>>> {
         let response = match &mut self.state {
             State::Open(response) => response,
-            State::Ended => return Ok(None),
+            State::Ended => return Some(Ok(None)),
             State::Failed => {
-                return Err(Error::new(
+                return Some(Err(Error::new(
                     Code::StreamInterrupted,
                     "The provider's answer was read on after it had failed.",
-                ));
+                )));
             }
         };
         let result = if over(self.received, response.content_length(), self.limit) {
             Err(fault::too_large(self.limit))
         } else {
-            next(response, &mut self.timer, &self.timeouts).await
+            response.chunk().now_or_never()?.map_err(fault::broken_body)
         };
+        Some(self.took(result))
+    }
+
+    async fn read_on(&mut self) -> Option<Result<Option<Bytes>>> {
+        let State::Open(response) = &mut self.state else {
+            return self.ready();
+        };
+        let result = tokio::select! {
+            biased;
+            result = response.chunk() => result.map_err(fault::broken_body),
+            () = tokio::task::yield_now() => return None,
+        };
+        Some(self.took(result))
+    }
+
+    fn took(&mut self, result: Result<Option<Bytes>>) -> Result<Option<Bytes>> {
         let result = result.and_then(|chunk| {
             self.received += chunk.as_ref().map_or(0, Bytes::len);
             if self.received > self.limit {

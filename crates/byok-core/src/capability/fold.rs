@@ -68,11 +68,6 @@ impl ChatFold {
         self.events.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// How many events [`take_events`](Self::take_events) would give.
-    pub fn waiting_events(&self) -> usize {
-        self.events.as_ref().map_or(0, Vec::len)
-    }
-
     pub fn text(&mut self, slot: Slot, delta: &str) {
         let building = self.slot(slot, || Building::Text {
             text: String::new(),

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::Engine;
 use super::exchange::OpenKey;
-use super::observation::Observation;
-use super::pace::Pace;
+use super::pace::Paced;
 use super::request::parse_routed;
 use super::route::{Attempt, Route};
 use crate::capability::chat::{ChatEvent, ChatRequest, ChatResult};
@@ -29,9 +27,6 @@ pub enum ChatStreamItem {
     Events(Vec<ChatEvent>),
     Result(Box<ChatResult>),
 }
-
-/// So many events of a stream are handed on even while more is there to read.
-const MOST_AT_ONCE: usize = 256;
 
 /// Where a stream's items go; it bounds how far the reading runs ahead.
 struct Sink {
@@ -154,89 +149,66 @@ impl Engine {
         let mut wire = wire.map_err(|error| key.blame(error))?;
         let warnings = std::mem::take(&mut wire.warnings);
         let observation = &mut attempt.observation;
-        let mut response = self.send(key, wire, None, &attempt.routing).await?;
+        let response = self.send(key, wire, None, &attempt.routing).await?;
         let request_id = key.request_id(&response.headers);
         observation.answered(response.retries, request_id.as_deref());
+        let mut response = Paced::new(response);
         let blame = |error: Error| key.blame(error).with_request_id(request_id.as_deref());
 
         let mut fold = ChatFold::streaming();
         let mut reader = speaker.reader(request);
         let mut decoder = SseDecoder::new(self.max_event_bytes);
         let mut raw = attempt.routing.include_raw.then(Vec::new);
-        let mut pace = Pace::default();
         loop {
-            let there = if pace.is_fast() {
-                response.read_on().await
-            } else {
-                response.ready()
-            };
-            let chunk = match there {
-                Some(chunk) => {
-                    pace.found(Instant::now);
-                    chunk
-                }
-                None => {
-                    if !sink.hand_on(&mut fold, observation).await {
-                        return Ok(None);
-                    }
-                    if let Some(until) = pace.rest() {
-                        tokio::time::sleep_until(until).await;
-                        continue;
-                    }
-                    let chunk = response.chunk().await;
-                    pace.arrived(Instant::now());
-                    chunk
+            let chunk = response.next().await.map_err(&blame)?;
+            let mut note = |event: &SseEvent<'_>| {
+                if let Some(raw) = &mut raw {
+                    raw.extend(serde_json::from_str::<Value>(event.data).ok());
                 }
             };
-            let outcome = match chunk {
-                Ok(chunk) => {
-                    let mut note = |event: &SseEvent<'_>| {
-                        if let Some(raw) = &mut raw {
-                            raw.extend(serde_json::from_str::<Value>(event.data).ok());
-                        }
+            let outcome = match &mut reader {
+                Reader::Native(parser) => {
+                    let mut on_event = |event: SseEvent<'_>| {
+                        note(&event);
+                        parser.event(&event, &mut fold)
                     };
-                    match &mut reader {
-                        Reader::Native(parser) => {
-                            let mut on_event = |event: SseEvent<'_>| {
-                                note(&event);
-                                parser.event(&event, &mut fold)
-                            };
-                            match &chunk {
-                                Some(chunk) => decoder.push(chunk, &mut on_event),
-                                None => decoder
-                                    .finish(&mut on_event)
-                                    .and_then(|()| parser.end(&mut fold)),
-                            }
-                        }
-                        Reader::Scripted(stream) => {
-                            let chunk = chunk.as_deref();
-                            scripted_events(key, stream, &mut decoder, chunk, note, &mut fold).await
-                        }
-                        Reader::Whole(chat, body) => match &chunk {
-                            Some(chunk) => {
-                                body.extend_from_slice(chunk);
-                                Ok(())
-                            }
-                            None => {
-                                if let Some(raw) = &mut raw {
-                                    raw.extend(serde_json::from_slice::<Value>(body).ok());
-                                }
-                                read_whole(key, chat, body, &mut fold).await
-                            }
-                        },
+                    match &chunk {
+                        Some(chunk) => decoder.push(chunk, &mut on_event),
+                        None => decoder
+                            .finish(&mut on_event)
+                            .and_then(|()| parser.end(&mut fold)),
                     }
-                    .map(|()| chunk.is_none())
                 }
-                Err(error) => Err(error),
+                Reader::Scripted(stream) => {
+                    let chunk = chunk.as_deref();
+                    scripted_events(key, stream, &mut decoder, chunk, note, &mut fold).await
+                }
+                Reader::Whole(chat, body) => match &chunk {
+                    Some(chunk) => {
+                        body.extend_from_slice(chunk);
+                        Ok(())
+                    }
+                    None => {
+                        if let Some(raw) = &mut raw {
+                            raw.extend(serde_json::from_slice::<Value>(body).ok());
+                        }
+                        read_whole(key, chat, body, &mut fold).await
+                    }
+                },
             };
             // What was understood before an error is still handed on.
-            let is_over = !matches!(outcome, Ok(false));
-            if (is_over || fold.waiting_events() >= MOST_AT_ONCE)
-                && !sink.hand_on(&mut fold, observation).await
-            {
-                return Ok(None);
+            let events = fold.take_events();
+            if !events.is_empty() {
+                observation.output();
+                observation.units(Units::from(fold.current_usage()));
+                sink.is_used = true;
+                let events = ChatStreamItem::Events(events);
+                if sink.sender.send(events).await.is_err() {
+                    return Ok(None);
+                }
             }
-            if outcome.map_err(&blame)? {
+            outcome.map_err(&blame)?;
+            if chunk.is_none() {
                 break;
             }
         }
@@ -244,23 +216,6 @@ impl Engine {
         let mut result = finish(fold, key, request, &model, warnings, request_id);
         result.raw = raw.map(Value::Array);
         Ok(Some(result))
-    }
-}
-
-impl Sink {
-    /// Hands on what the fold has understood. False when the receiver is gone.
-    async fn hand_on(&mut self, fold: &mut ChatFold, observation: &mut Observation) -> bool {
-        let events = fold.take_events();
-        if events.is_empty() {
-            return true;
-        }
-        observation.output();
-        observation.units(Units::from(fold.current_usage()));
-        self.is_used = true;
-        self.sender
-            .send(ChatStreamItem::Events(events))
-            .await
-            .is_ok()
     }
 }
 

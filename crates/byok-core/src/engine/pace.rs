@@ -5,26 +5,105 @@
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
+
+use crate::error::Result;
+use crate::http::Response;
 
 const PERIOD: Duration = Duration::from_millis(1);
 
+/// So many bytes go on even while more is there.
+const MOST_TOGETHER: usize = 64 << 10;
+
+/// The body of a stream of events, in pieces that hold all that has come.
+pub(super) struct Paced {
+    response: Response,
+    pace: Pace,
+    /// What followed the last pieces: an end or an error.
+    after: Option<Result<Option<Bytes>>>,
+}
+
+impl Paced {
+    pub fn new(response: Response) -> Self {
+        Paced {
+            response,
+            pace: Pace::default(),
+            after: None,
+        }
+    }
+
+    /// What has come since the last call, waiting for it; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`Response::chunk`], once all before was given.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        let first = match self.after.take() {
+            Some(after) => after,
+            None => self.first().await,
+        };
+        match first? {
+            Some(first) => Ok(Some(self.with_more(first).await)),
+            None => Ok(None),
+        }
+    }
+
+    async fn first(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if let Some(piece) = self.there().await {
+                self.pace.found(Instant::now);
+                return piece;
+            }
+            let Some(until) = self.pace.rest() else {
+                let piece = self.response.chunk().await;
+                self.pace.arrived(Instant::now());
+                return piece;
+            };
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    async fn with_more(&mut self, first: Bytes) -> Bytes {
+        let mut all = BytesMut::new();
+        while all.len() < MOST_TOGETHER {
+            match self.there().await {
+                Some(Ok(Some(piece))) => {
+                    if all.is_empty() {
+                        all.extend_from_slice(&first);
+                    }
+                    all.extend_from_slice(&piece);
+                }
+                Some(after) => {
+                    self.after = Some(after);
+                    break;
+                }
+                None => break,
+            }
+        }
+        if all.is_empty() { first } else { all.freeze() }
+    }
+
+    async fn there(&mut self) -> Option<Result<Option<Bytes>>> {
+        if self.pace.is_fast {
+            self.response.read_on().await
+        } else {
+            self.response.ready()
+        }
+    }
+}
+
 #[derive(Default)]
-pub(super) struct Pace {
+struct Pace {
     last_arrival: Option<Instant>,
+    /// Whether pieces come faster than once a period.
     is_fast: bool,
     has_rested: bool,
 }
 
 impl Pace {
-    /// Whether pieces come faster than once a period.
-    pub fn is_fast(&self) -> bool {
-        self.is_fast
-    }
-
     /// Nothing is there: until when to leave the stream alone before looking again. Nothing when the next
     /// piece is to be waited for.
-    pub fn rest(&mut self) -> Option<Instant> {
+    fn rest(&mut self) -> Option<Instant> {
         self.has_rested = self.is_fast && !self.has_rested;
         self.last_arrival
             .filter(|_| self.has_rested)
@@ -32,14 +111,14 @@ impl Pace {
     }
 
     /// A piece was there at `now`, without waiting for it.
-    pub fn found(&mut self, now: impl FnOnce() -> Instant) {
+    fn found(&mut self, now: impl FnOnce() -> Instant) {
         if std::mem::take(&mut self.has_rested) {
             self.last_arrival = Some(now());
         }
     }
 
     /// A piece was waited for until `now`.
-    pub fn arrived(&mut self, now: Instant) {
+    fn arrived(&mut self, now: Instant) {
         self.is_fast = self.last_arrival.is_some_and(|last| now - last < PERIOD);
         self.last_arrival = Some(now);
         self.has_rested = false;

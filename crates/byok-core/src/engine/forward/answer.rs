@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 
 use super::headers::from_provider;
@@ -11,6 +11,7 @@ use super::mask::Mask;
 use super::meter::Meter;
 use super::{Answered, Head};
 use crate::engine::byte_answer::{ByteAnswer, ByteSource};
+use crate::engine::pace::Paced;
 use crate::engine::route::Attempt;
 use crate::error::{Code, Error, Result};
 use crate::http::Response;
@@ -28,10 +29,15 @@ pub struct Passing {
     beginning: Option<Bytes>,
 }
 
+enum Body {
+    Events(Paced),
+    Other(Response),
+}
+
 /// A body without the key in it.
 struct Masked {
     /// Gone at the end.
-    response: Option<Response>,
+    body: Option<Body>,
     mask: Mask,
 }
 
@@ -69,7 +75,7 @@ impl Passing {
             });
         let mut passing = Passing {
             body: Masked {
-                response: Some(response),
+                body: Some(Body::new(response)),
                 mask: Mask::default(),
             },
             meter,
@@ -134,13 +140,33 @@ impl Passing {
     }
 }
 
+impl Body {
+    fn new(response: Response) -> Self {
+        let content_type = response.headers.get(CONTENT_TYPE);
+        let is_events =
+            content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        if is_events {
+            Body::Events(Paced::new(response))
+        } else {
+            Body::Other(response)
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self {
+            Body::Events(events) => events.next().await,
+            Body::Other(response) => response.chunk().await,
+        }
+    }
+}
+
 impl Masked {
     async fn next(&mut self, secret: &[u8]) -> Result<Option<Bytes>> {
-        while let Some(response) = &mut self.response {
-            let piece = match response.chunk().await? {
+        while let Some(body) = &mut self.body {
+            let piece = match body.next().await? {
                 Some(piece) => self.mask.piece(piece, secret),
                 None => {
-                    self.response = None;
+                    self.body = None;
                     self.mask.rest(secret)
                 }
             };

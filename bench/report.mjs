@@ -7,6 +7,7 @@ const SDKS = ["openai", "ai"];
 export const TITLES = {
   "byok-ai": "byok-ai",
   undici: "undici by hand",
+  "undici-timeout": "undici with a timeout",
   fetch: "fetch by hand",
   openai: "openai SDK",
   ai: "ai SDK",

@@ -9,8 +9,8 @@ import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BYOK } from "../dist/index.js";
 import { openStore, removeStore, seed } from "../__test__/rotation/stores.mjs";
+import { BYOK } from "../dist/index.js";
 
 const root = join(import.meta.dirname, "..");
 const { values } = parseArgs({

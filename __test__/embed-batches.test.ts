@@ -17,6 +17,8 @@ interface Asked {
 let atOnce = 0;
 let mostAtOnce = 0;
 let batches = 0;
+/** What each batch had, in the order of arrival. */
+const asked: (string | undefined)[][] = [];
 /** The text that the server refuses. */
 let poison: string | undefined;
 let closed = 0;
@@ -25,6 +27,7 @@ const server = createServer(async (request, response) => {
   for await (const chunk of request.setEncoding("utf8")) body += chunk;
   const texts = (JSON.parse(body) as Asked).requests.map(({ content }) => content.parts[0]?.text);
   batches++;
+  asked.push(texts);
   mostAtOnce = Math.max(mostAtOnce, ++atOnce);
   response.once("close", () => {
     if (!response.writableFinished) closed++;
@@ -119,7 +122,6 @@ test("a signal and a callback that throws end the call and what is under way", a
 });
 
 test("an input that is empty or missing is named before anything is sent", async () => {
-  const before = batches;
   await assert.rejects(
     byok.use("u").embed({ input: ["a", ""] }),
     failsWith("INVALID_ARGUMENT", /input\[1\] is empty/),
@@ -129,5 +131,6 @@ test("an input that is empty or missing is named before anything is sent", async
     byok.use("u").embed({} as { input: string }),
     failsWith("INVALID_ARGUMENT", /embed\(\) needs input/),
   );
-  assert.equal(batches, before);
+  // What the test before gave up may still arrive.
+  assert.ok(!asked.some((texts) => texts.length === 0 || texts.includes("a")));
 });

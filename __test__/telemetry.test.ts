@@ -78,7 +78,16 @@ test("hooks hear of every call, and never of what it says", async () => {
   const whole = await user.chat({ prompt, model: "gpt-5-mini", maxTokens: 100 });
   await user.chatStream({ prompt }).result;
   await assert.rejects(user.chat({ prompt, provider: "gemini" }), failsWith("KEY_NOT_FOUND"));
-  const stream = user.chatStream({ prompt });
+  const halfway = await observed({
+    hooks,
+    providers: {
+      openai: {
+        baseURL: `${practice.origin}/fault/stall-mid/openai/v1`,
+        allowPrivateNetwork: true,
+      },
+    },
+  });
+  const stream = halfway.use("u").chatStream({ prompt });
   for await (const event of stream) if (event.type === "text-delta") break;
   const controller = new AbortController();
   const aborted = user.chat({ prompt, signal: controller.signal });
@@ -108,6 +117,7 @@ test("hooks hear of every call, and never of what it says", async () => {
   );
   assert.doesNotMatch(inspect([started, answered, failed], { depth: null }), /secret|Paris/);
   await byok.close();
+  await halfway.close();
 });
 
 test("what a hook throws reaches a warning and no call", async () => {

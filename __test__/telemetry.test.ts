@@ -244,6 +244,7 @@ test("OpenTelemetry gets a span a call, under the current one, and metrics", asy
 test("retries are on the span, and with fallback each attempt is a child of it", async () => {
   const { spans, tracerProvider } = exporters();
   const byok = libraryAt(practice, {
+    prefer: ["openai"],
     telemetry: openTelemetry({ tracerProvider }),
     providers: {
       ...providersAt(practice),

@@ -241,13 +241,11 @@ impl OpenKey {
     }
 
     /// Where the key goes: scheme, host and port.
-    pub fn origin(&self) -> &str {
-        let base_url = &self.base_url;
-        let host = base_url.find("://").map_or(0, |colon| colon + 3);
-        let end = base_url[host..]
-            .find('/')
-            .map_or(base_url.len(), |path| host + path);
-        &base_url[..end]
+    pub fn origin(&self) -> String {
+        Url::parse(&self.base_url).map_or_else(
+            |_| self.registered.id().to_owned(),
+            |url| url.origin().ascii_serialization(),
+        )
     }
 
     fn url(&self, path: &str) -> Result<Url> {

@@ -104,8 +104,8 @@ impl Guards {
         if let Some(circuit) = &self.circuit {
             let origin = key.origin();
             let entry = circuit
-                .enter(origin)
-                .map_err(|retry_after_ms| resting(&key.registered, origin, retry_after_ms))?;
+                .enter(&origin)
+                .map_err(|retry_after_ms| resting(&key.registered, &origin, retry_after_ms))?;
             observation.enter(entry);
         }
         observation.sent();

@@ -187,14 +187,9 @@ impl HttpClient {
 
     fn pool(&self, addresses: AddressPolicy, connect_timeout: Duration) -> Result<reqwest::Client> {
         let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
-        let known = pools
-            .iter()
-            .find(|pool| pool.is_for(addresses, connect_timeout));
-        if let Some(pool) = known {
-            return Ok(pool.client.clone());
-        }
+        let known = find(&pools, addresses, connect_timeout);
         drop(pools);
-        self.add_pool(addresses, connect_timeout)
+        known.map_or_else(|| self.add_pool(addresses, connect_timeout), Ok)
     }
 
     fn add_pool(
@@ -203,11 +198,9 @@ impl HttpClient {
         connect_timeout: Duration,
     ) -> Result<reqwest::Client> {
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
-        let known = pools
-            .iter()
-            .find(|pool| pool.is_for(addresses, connect_timeout));
-        if let Some(pool) = known {
-            return Ok(pool.client.clone());
+        // Another call may have been faster.
+        if let Some(client) = find(&pools, addresses, connect_timeout) {
+            return Ok(client);
         }
         let client = build(&self.options, self.tls.clone(), addresses, connect_timeout)?;
         pools.push(Pool {
@@ -270,10 +263,15 @@ fn status_text(answer: &reqwest::Response) -> String {
     .to_owned()
 }
 
-impl Pool {
-    fn is_for(&self, addresses: AddressPolicy, connect_timeout: Duration) -> bool {
-        self.addresses == addresses && self.connect_timeout == connect_timeout
-    }
+fn find(
+    pools: &[Pool],
+    addresses: AddressPolicy,
+    connect_timeout: Duration,
+) -> Option<reqwest::Client> {
+    let pool = pools
+        .iter()
+        .find(|pool| pool.addresses == addresses && pool.connect_timeout == connect_timeout)?;
+    Some(pool.client.clone())
 }
 
 fn build(

@@ -15,7 +15,9 @@ use crate::capability::image::{ImageInfo, ImageRequest, ImageResult, ImageUsage}
 use crate::capability::media::sniff;
 use crate::error::{Code, Error, Result};
 use crate::http::{AddressPolicy, Call, RequestBody};
-use crate::provider::{GeneratedImages, ImageProvider, ImageSource, Provider, ScriptedImage};
+use crate::provider::{
+    GeneratedImages, ImageProvider, ImageSource, Provider, ScriptedImage, content_type,
+};
 use crate::usage::Units;
 
 /// How many requests of one call are under way at the same time.
@@ -188,12 +190,8 @@ impl Engine {
             failure: &failure,
         };
         let (head, body) = self.http.fetch(call).await?;
-        let media_type = head
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .filter(|value| value.starts_with("image/"))
-            .map(str::to_owned);
+        let own = content_type(&head.headers);
+        let media_type = own.starts_with("image/").then(|| own.to_owned());
         Ok((body.to_vec(), media_type))
     }
 }

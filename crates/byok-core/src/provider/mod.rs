@@ -22,6 +22,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
@@ -296,6 +297,14 @@ pub trait ChatStream: Send {
 
     /// The body ended. An error unless the provider's end mark was seen: see [`cut_off`].
     fn end(&mut self, fold: &mut ChatFold) -> Result<()>;
+}
+
+/// The `content-type` of an answer; empty when it has none that is readable.
+pub fn content_type(headers: &HeaderMap) -> &str {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// The error of a stream that ended without its provider's end mark.

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::WireRequest;
+use super::{WireRequest, content_type};
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
 
@@ -54,17 +54,13 @@ pub trait SpeechDecoder: Send {
 /// # Errors
 /// `BAD_RESPONSE` for an answer that says that it is text or JSON.
 pub fn check_is_audio(headers: &HeaderMap) -> Result<()> {
-    let kind = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    match kind {
-        Some(kind) if kind.starts_with("text/") || kind.starts_with("application/json") => {
-            Err(Error::bad_response(
-                "The answer is text instead of audio. The provider or a proxy in between sent something unexpected.",
-            ))
-        }
-        _ => Ok(()),
+    let kind = content_type(headers);
+    if kind.starts_with("text/") || kind.starts_with("application/json") {
+        return Err(Error::bad_response(
+            "The answer is text instead of audio. The provider or a proxy in between sent something unexpected.",
+        ));
     }
+    Ok(())
 }
 
 /// The body is the audio.
@@ -85,11 +81,9 @@ impl RawAudio {
 
     /// With the answer's own `content-type`, else `otherwise`.
     pub fn of(headers: &HeaderMap, otherwise: &str, usage: SpeechUsage) -> Self {
-        let own = headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .filter(|value| value.starts_with("audio/"));
-        RawAudio::new(own.unwrap_or(otherwise), usage)
+        let own = content_type(headers);
+        let is_audio = own.starts_with("audio/");
+        RawAudio::new(if is_audio { own } else { otherwise }, usage)
     }
 }
 

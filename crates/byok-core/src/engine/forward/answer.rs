@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 
 use super::headers::from_provider;
@@ -15,6 +15,7 @@ use crate::engine::pace::Paced;
 use crate::engine::route::Attempt;
 use crate::error::{Code, Error, Result};
 use crate::http::Response;
+use crate::provider::content_type;
 use crate::redact::redact;
 
 /// How much of a failed answer is looked through for its reason and for parts of the key.
@@ -142,10 +143,7 @@ impl Passing {
 
 impl Body {
     fn new(response: Response) -> Self {
-        let content_type = response.headers.get(CONTENT_TYPE);
-        let is_events =
-            content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-        if is_events {
+        if content_type(&response.headers).starts_with("text/event-stream") {
             Body::Events(Paced::new(response))
         } else {
             Body::Other(response)

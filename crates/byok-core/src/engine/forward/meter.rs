@@ -3,7 +3,6 @@
 //! the provider's own reader, and of a stream only the events that can hold usage.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use memchr::memmem;
 use serde::Deserialize;
@@ -16,7 +15,7 @@ use crate::capability::chat::ChatRequest;
 use crate::capability::fold::ChatFold;
 use crate::engine::observation::Observation;
 use crate::provider::openai::usage::WireUsage;
-use crate::provider::{ChatStream, Provider};
+use crate::provider::{ChatStream, Provider, content_type};
 use crate::sse::SseDecoder;
 use crate::usage::Units;
 
@@ -143,10 +142,7 @@ impl Meter {
         headers: &HeaderMap,
         max_event_bytes: usize,
     ) -> Self {
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let content_type = content_type(headers);
         let chat = provider.chat().filter(|_| capability == Capability::Chat);
         let reading = match chat {
             Some(chat) if content_type.starts_with("text/event-stream") => Reading::Events {

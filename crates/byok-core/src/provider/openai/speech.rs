@@ -4,14 +4,14 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::audio_answer::{AudioEvents, AudioInJson};
 use crate::capability::Warning;
 use crate::capability::speech::{SpeechRequest, SpeechUsage};
 use crate::error::{Error, Result};
-use crate::provider::{RawAudio, SpeechDecoder, WireRequest, check_is_audio, merge};
+use crate::provider::{RawAudio, SpeechDecoder, WireRequest, check_is_audio, content_type, merge};
 
 /// One server's way of speaking text to speech.
 #[derive(Debug, Clone, Copy)]
@@ -136,10 +136,7 @@ pub fn decoder(
     headers: &HeaderMap,
     pcm: &str,
 ) -> Result<Box<dyn SpeechDecoder>> {
-    let own = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let own = content_type(headers);
     let by_format = content_type_of(request, pcm);
     if own.starts_with("text/event-stream") {
         return Ok(Box::new(AudioEvents::new(&by_format)));
